@@ -1,0 +1,85 @@
+// swift-tools-version: 6.2
+// Read from bottom to top: each target imports only what stands above it, floor by floor (docs/architecture.md).
+import PackageDescription
+
+let swift: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: swift)
+}
+
+let libraries = [
+  "WireFormat", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr", "EventLoops",
+  "Mainline", "MainlineSimulator",
+]
+
+let package = Package(
+  name: "swift-pubky",
+  products: libraries.map { .library(name: $0, targets: [$0]) } + [.executable(name: "pubky", targets: ["pubky"])],
+  targets: [
+    // Floor 0: C libraries and the smallest shims.
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .target(name: "CLinux"),
+    .target(name: "CToml", cxxSettings: [.define("TOML_HEADER_ONLY", to: "1")]),
+
+    // Floor 1: bytes, addresses, cryptography; nothing that knows a protocol.
+    module("WireFormat"),
+    module("Addresses"),
+    module("Cryptography", ["CSodium", "WireFormat"]),
+    module("Logging"),
+
+    // Floor 2: codecs.
+    module("DNSWire", ["WireFormat", "Addresses"]),
+    module("Bencode", ["WireFormat"]),
+
+    // Floor 3: protocols as values, without I/O.
+    module("MainlineProtocol", ["Bencode", "Cryptography", "WireFormat", "Addresses"]),
+    module("Pkarr", ["DNSWire", "Cryptography", "WireFormat", "Addresses"]),
+
+    // Floor 4: the event loop, and what programs share.
+    module("EventLoops", ["CLinux", "Addresses"]),
+    module("Configuration", ["CToml"]),
+    module("CommandLineTool"),
+
+    // Floor 7: the DHT on real sockets.
+    module("Mainline", ["MainlineProtocol", "EventLoops"]),
+
+    // Beside the floors: a network in one process.
+    module("MainlineSimulator", ["MainlineProtocol"]),
+
+    // Floor 10: the command.
+    .executableTarget(
+      name: "pubky",
+      dependencies: ["Mainline", "Pkarr", "Logging", "Configuration", "CommandLineTool"],
+      swiftSettings: swift),
+
+    // Tests.
+    .target(
+      name: "TestSupport", dependencies: ["WireFormat"], path: "Tests/TestSupport",
+      resources: [.copy("Vectors"), .copy("Peers")], swiftSettings: swift),
+    tests("WireFormatTests", ["WireFormat"]),
+    tests("AddressesTests", ["Addresses"]),
+    tests("CryptographyTests", ["Cryptography"]),
+    tests("LoggingTests", ["Logging"]),
+    tests("DNSWireTests", ["DNSWire"]),
+    tests("BencodeTests", ["Bencode"]),
+    tests("MainlineProtocolTests", ["MainlineProtocol"]),
+    tests("PkarrTests", ["Pkarr"]),
+    tests("EventLoopsTests", ["EventLoops"]),
+    tests("ConfigurationTests", ["Configuration"]),
+    tests("CommandLineToolTests", ["CommandLineTool"]),
+    tests("MainlineTests", ["Mainline"]),
+    tests("SimulationTests", ["MainlineSimulator"]),
+    tests("InteropTests", ["Mainline", "Pkarr"]),
+    tests("EndToEndTests", ["Pkarr"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx20
+)

@@ -1,0 +1,186 @@
+import CSodium
+import WireFormat
+
+/// Ed25519 signatures (RFC 8032, pure, no context) on libsodium.
+public enum Ed25519 {}
+
+// MARK: - Public keys
+
+extension Ed25519 {
+  /// The bytes are not the encoding of a point on the curve.
+  public struct InvalidPublicKey: Error, Hashable, Sendable {
+    /// Nothing to tell beyond the fact.
+    public init() {}
+  }
+
+  /// A public key: 32 bytes that are known to decompress to a point on the curve.
+  ///
+  /// The check is as lenient as the network's: a y-coordinate ≥ p is reduced, the sign bit is accepted even if x = 0,
+  /// and points of small order are keys like any other. Two keys are equal if their bytes are.
+  public struct PublicKey: Hashable, Sendable {
+    /// The encoded point in four little-endian words, in the order of the bytes.
+    @usableFromInline let words: Words32
+
+    /// Checks and copies 32 bytes.
+    ///
+    /// - Throws: `InvalidPublicKey` if they are not 32 or do not decompress.
+    public init(_ bytes: RawSpan) throws(InvalidPublicKey) {
+      guard let words = Words32(bytes), CurvePoint.isDecompressible(words) else { throw InvalidPublicKey() }
+      self.words = words
+    }
+
+    /// Checks and copies 32 bytes.
+    ///
+    /// - Throws: `InvalidPublicKey` if they are not 32 or do not decompress.
+    public init(_ bytes: [UInt8]) throws(InvalidPublicKey) { try self.init(bytes.span.bytes) }
+
+    fileprivate init(derived words: Words32) { self.words = words }
+
+    /// The 32 bytes.
+    public var bytes: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
+
+    /// Lends the 32 bytes.
+    @inline(__always)
+    public func withUnsafeBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+      Swift.withUnsafeBytes(of: words, body)
+    }
+
+    /// True if `signature` is this key's signature of `message`.
+    ///
+    /// libsodium decides. It accepts a subset of what the network's reference does (ed25519-dalek's `verify`):
+    ///
+    /// - both refuse a scalar S ≥ L and check without the cofactor, comparing the encoding of R;
+    /// - libsodium moreover refuses keys and R of small order and non-canonical key encodings, which dalek's `verify`
+    ///   accepts (dalek's `verify_strict` is libsodium's set).
+    ///
+    /// Only a hostile owner of a key can make a signature on which the two differ, and only for a key of his own. The
+    /// accept set is pinned by the twelve vectors of "Taming the many EdDSAs" (Chalkias, Garillot, Nikolaenko 2020).
+    /// Another implementation can take this one's place here, and nowhere else.
+    public func isValidSignature(_ signature: Signature, for message: RawSpan) -> Bool {
+      Sodium.require()
+      return message.withUnsafeBytes { message in
+        signature.withUnsafeBytes { signature in
+          withUnsafeBytes { key in
+            crypto_sign_ed25519_verify_detached(
+              signature.bindMemory(to: UInt8.self).baseAddress!,
+              message.bindMemory(to: UInt8.self).baseAddress ?? key.bindMemory(to: UInt8.self).baseAddress!,
+              UInt64(message.count), key.bindMemory(to: UInt8.self).baseAddress!) == 0
+          }
+        }
+      }
+    }
+  }
+}
+
+// MARK: - Signatures
+
+extension Ed25519 {
+  /// A signature of 64 bytes, R then S; not known to be valid for anything.
+  public struct Signature: Hashable, Sendable {
+    private let r: Words32
+    private let s: Words32
+
+    /// Copies 64 bytes; nil for any other number.
+    public init?(_ bytes: RawSpan) {
+      guard bytes.byteCount == 64, let r = Words32(bytes.extracting(0..<32)), let s = Words32(bytes.extracting(32..<64))
+      else { return nil }
+      self.r = r
+      self.s = s
+    }
+
+    /// Copies 64 bytes; nil for any other number.
+    public init?(_ bytes: [UInt8]) { self.init(bytes.span.bytes) }
+
+    /// The 64 bytes.
+    public var bytes: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
+
+    /// Lends the 64 bytes.
+    @inline(__always)
+    public func withUnsafeBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+      Swift.withUnsafeBytes(of: self, body)
+    }
+  }
+}
+
+// MARK: - Secret keys
+
+extension Ed25519 {
+  /// A secret key: the 32-byte seed of RFC 8032 and what follows from it. Every seed is legal.
+  public struct SecretKey: Sendable {
+    private let seedWords: Words32
+    /// The key that verifies what this one signs.
+    public let publicKey: PublicKey
+
+    /// A fresh key from the operating system's generator.
+    public init() {
+      var random = RandomSource.system
+      self.init(seed: random.bytes(32))!
+    }
+
+    /// The key of a 32-byte seed; nil for any other number of bytes.
+    public init?(seed: [UInt8]) {
+      guard let words = Words32(seed.span.bytes) else { return nil }
+      Sodium.require()
+      seedWords = words
+      var publicWords = Words32()
+      Self.withExpanded(words) { _, publicKey in publicWords = Words32(publicKey) }
+      publicKey = PublicKey(derived: publicWords)
+    }
+
+    /// The 32-byte seed.
+    public var seed: [UInt8] { withUnsafeBytes(of: seedWords) { [UInt8]($0) } }
+
+    /// The signature of `message`: deterministic, so the same message gives the same bytes.
+    public func signature(for message: RawSpan) -> Signature {
+      let bytes = [UInt8](unsafeUninitializedCapacity: 64) { output, count in
+        message.withUnsafeBytes { message in
+          Self.withExpanded(seedWords) { secret, _ in
+            _ = crypto_sign_ed25519_detached(
+              output.baseAddress!, nil, message.bindMemory(to: UInt8.self).baseAddress ?? secret,
+              UInt64(message.count), secret)
+          }
+        }
+        count = 64
+      }
+      return Signature(bytes)!
+    }
+
+    /// The 64-byte form that libsodium signs with, wiped afterwards.
+    private static func withExpanded(
+      _ seed: Words32, _ body: (_ secret: UnsafePointer<UInt8>, _ publicKey: UnsafeRawBufferPointer) -> Void
+    ) {
+      withUnsafeTemporaryAllocation(byteCount: 96, alignment: 8) { scratch in
+        let bytes = scratch.bindMemory(to: UInt8.self).baseAddress!
+        withUnsafeBytes(of: seed) {
+          _ = crypto_sign_ed25519_seed_keypair(bytes + 64, bytes, $0.bindMemory(to: UInt8.self).baseAddress!)
+        }
+        body(bytes, UnsafeRawBufferPointer(rebasing: scratch[64...]))
+        sodium_memzero(bytes, 64)
+      }
+    }
+  }
+}
+
+// MARK: - Storage
+
+/// 32 bytes as four words, in memory order: hashed, compared and copied without touching the heap.
+@usableFromInline struct Words32: Hashable, Sendable {
+  var a: UInt64 = 0
+  var b: UInt64 = 0
+  var c: UInt64 = 0
+  var d: UInt64 = 0
+
+  init() {}
+
+  init(_ bytes: UnsafeRawBufferPointer) {
+    a = bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self)
+    b = bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+    c = bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
+    d = bytes.loadUnaligned(fromByteOffset: 24, as: UInt64.self)
+  }
+
+  init?(_ bytes: RawSpan) {
+    guard bytes.byteCount == 32 else { return nil }
+    self = bytes.withUnsafeBytes { Words32($0) }
+  }
+}

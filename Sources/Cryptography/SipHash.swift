@@ -1,0 +1,21 @@
+import CSodium
+
+/// SipHash-2-4 (Aumasson, Bernstein 2012): a fast keyed hash of 8 bytes, unforgeable without its key.
+public struct SipHash: Sendable {
+  private let key: (UInt64, UInt64)
+
+  /// Takes a fresh key of 16 bytes from `random`.
+  public init(random: inout RandomSource) { key = (random.next(), random.next()) }
+
+  /// The hash of `message`.
+  public func hash(_ message: UnsafeRawBufferPointer) -> UInt64 {
+    var output: UInt64 = 0
+    withUnsafeBytes(of: key) { key in
+      withUnsafeMutableBytes(of: &output) { output in
+        _ = crypto_shorthash_siphash24(
+          output.baseAddress!, message.baseAddress, UInt64(message.count), key.baseAddress!)
+      }
+    }
+    return output
+  }
+}
