@@ -19,7 +19,8 @@ private struct FieldElement: Equatable {
 
   static let one = FieldElement((1, 0, 0, 0))
   /// −121665/121666, the curve's constant (RFC 8032 §5.1).
-  static let d = FieldElement((0x75eb_4dca_1359_78a3, 0x0070_0a4d_4141_d8ab, 0x8cc7_4079_7779_e898, 0x5203_6cee_2b6f_fe73))
+  static let d = FieldElement(
+    (0x75eb_4dca_1359_78a3, 0x0070_0a4d_4141_d8ab, 0x8cc7_4079_7779_e898, 0x5203_6cee_2b6f_fe73))
 
   private init(_ limbs: (UInt64, UInt64, UInt64, UInt64)) { self.limbs = limbs }
 

@@ -4,6 +4,39 @@ import WireFormat
 /// Ed25519 signatures (RFC 8032, pure, no context) on libsodium.
 public enum Ed25519 {}
 
+// MARK: - Verification
+
+extension Ed25519 {
+  /// True if `signature` (64 bytes) is the signature of `message` by `publicKey` (32 bytes); false for other lengths.
+  ///
+  /// This is the one place where signatures are decided, and the fast path for keys that arrive in a datagram: nothing
+  /// is checked twice, since a key that is no point makes no valid signature.
+  ///
+  /// libsodium decides. It accepts a subset of what the network's reference does (ed25519-dalek's `verify`):
+  ///
+  /// - both refuse a scalar S ≥ L and check without the cofactor, comparing the encoding of R;
+  /// - libsodium moreover refuses keys and R of small order and non-canonical key encodings, which dalek's `verify`
+  ///   accepts (dalek's `verify_strict` is libsodium's set).
+  ///
+  /// Only a hostile owner of a key can make a signature on which the two differ, and only for a key of his own. The
+  /// accept set is pinned by the twelve vectors of "Taming the many EdDSAs" (Chalkias, Garillot, Nikolaenko 2020).
+  /// Another implementation can take this one's place here, and nowhere else.
+  public static func isValid(signature: RawSpan, message: RawSpan, publicKey: RawSpan) -> Bool {
+    guard signature.byteCount == 64, publicKey.byteCount == 32 else { return false }
+    Sodium.require()
+    return message.withUnsafeBytes { message in
+      signature.withUnsafeBytes { signature in
+        publicKey.withUnsafeBytes { publicKey in
+          let key = publicKey.baseAddress!.assumingMemoryBound(to: UInt8.self)
+          return crypto_sign_ed25519_verify_detached(
+            signature.baseAddress!.assumingMemoryBound(to: UInt8.self),
+            message.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? key, UInt64(message.count), key) == 0
+        }
+      }
+    }
+  }
+}
+
 // MARK: - Public keys
 
 extension Ed25519 {
@@ -47,25 +80,11 @@ extension Ed25519 {
 
     /// True if `signature` is this key's signature of `message`.
     ///
-    /// libsodium decides. It accepts a subset of what the network's reference does (ed25519-dalek's `verify`):
-    ///
-    /// - both refuse a scalar S ≥ L and check without the cofactor, comparing the encoding of R;
-    /// - libsodium moreover refuses keys and R of small order and non-canonical key encodings, which dalek's `verify`
-    ///   accepts (dalek's `verify_strict` is libsodium's set).
-    ///
-    /// Only a hostile owner of a key can make a signature on which the two differ, and only for a key of his own. The
-    /// accept set is pinned by the twelve vectors of "Taming the many EdDSAs" (Chalkias, Garillot, Nikolaenko 2020).
-    /// Another implementation can take this one's place here, and nowhere else.
+    /// See ``Ed25519/isValid(signature:message:publicKey:)`` for what is accepted.
     public func isValidSignature(_ signature: Signature, for message: RawSpan) -> Bool {
-      Sodium.require()
-      return message.withUnsafeBytes { message in
-        signature.withUnsafeBytes { signature in
-          withUnsafeBytes { key in
-            crypto_sign_ed25519_verify_detached(
-              signature.bindMemory(to: UInt8.self).baseAddress!,
-              message.bindMemory(to: UInt8.self).baseAddress ?? key.bindMemory(to: UInt8.self).baseAddress!,
-              UInt64(message.count), key.bindMemory(to: UInt8.self).baseAddress!) == 0
-          }
+      signature.withUnsafeBytes { signature in
+        withUnsafeBytes { key in
+          Ed25519.isValid(signature: signature.bytes, message: message, publicKey: key.bytes)
         }
       }
     }
