@@ -1,0 +1,68 @@
+import Addresses
+import WireFormat
+
+/// Datagrams that a node wants sent, one behind the other in one piece of memory.
+///
+/// The node appends, the shell sends and empties. The memory is kept, so in service nothing is allocated here.
+public struct DatagramQueue: ~Copyable {
+  private struct Entry {
+    let endpoint: Endpoint
+    let offset: Int
+    let length: Int
+  }
+
+  private var memory: UnsafeMutableRawBufferPointer
+  private var used = 0
+  private var entries: [Entry] = []
+
+  /// No datagram that leaves a node is longer: one unfragmented packet, also over IPv6 (1500 − 40 − 8).
+  public static let maximumDatagramSize = 1452
+  /// The queue never holds more; what would come on top is dropped and counted by the node.
+  public static let maximumCount = 4096
+
+  init() { memory = .allocate(byteCount: 16 * Self.maximumDatagramSize, alignment: 16) }
+
+  deinit { memory.deallocate() }
+
+  /// Number of datagrams.
+  public var count: Int { entries.count }
+
+  /// True if there is nothing to send.
+  public var isEmpty: Bool { entries.isEmpty }
+
+  /// Where datagram `index` goes.
+  public func endpoint(at index: Int) -> Endpoint { entries[index].endpoint }
+
+  /// The bytes of datagram `index`, valid until the queue changes.
+  public func bytes(at index: Int) -> UnsafeRawBufferPointer {
+    let entry = entries[index]
+    return UnsafeRawBufferPointer(rebasing: memory[entry.offset..<entry.offset + entry.length])
+  }
+
+  /// Empties the queue and keeps its memory.
+  public mutating func removeAll() {
+    entries.removeAll(keepingCapacity: true)
+    used = 0
+  }
+
+  /// Appends what `body` writes. False, and nothing is appended, if that does not fit one datagram or the queue is full.
+  @inline(__always)
+  mutating func append(to endpoint: Endpoint, _ body: (inout WireWriter) -> Void) -> Bool {
+    guard entries.count < Self.maximumCount else { return false }
+    if memory.count - used < Self.maximumDatagramSize { grow() }
+    var writer = WireWriter(
+      UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + Self.maximumDatagramSize]))
+    body(&writer)
+    guard !writer.overflowed else { return false }
+    entries.append(Entry(endpoint: endpoint, offset: used, length: writer.count))
+    used += writer.count
+    return true
+  }
+
+  private mutating func grow() {
+    let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: memory.count * 2, alignment: 16)
+    larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<used]))
+    memory.deallocate()
+    memory = larger
+  }
+}

@@ -1,0 +1,2 @@
+/// placeholder until the real one lands
+public struct ImmutableItem: Sendable, Hashable {}

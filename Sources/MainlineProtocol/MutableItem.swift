@@ -1,0 +1,3 @@
+import Cryptography
+/// placeholder until the real one lands
+public struct MutableItem: Sendable, Hashable {}
