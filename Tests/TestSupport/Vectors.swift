@@ -3,10 +3,14 @@ import WireFormat
 
 /// Test vectors: JSON files below `Vectors/`, published by others or captured from other programs (each names its source).
 public enum Vectors {
-  /// Decodes one file, for example `pkarr/keys.json`.
-  public static func load<T: Decodable>(_ path: String, as type: T.Type = T.self) throws -> T {
+  /// Decodes one file, for example `pkarr/keys.json`; `.convertFromSnakeCase` reads `dns_packet_hex` as `dnsPacketHex`.
+  public static func load<T: Decodable>(
+    _ path: String, as type: T.Type = T.self, keys: JSONDecoder.KeyDecodingStrategy = .useDefaultKeys
+  ) throws -> T {
     let url = Bundle.module.resourceURL!.appending(path: "Vectors/\(path)")
-    return try JSONDecoder().decode(T.self, from: Data(contentsOf: url))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = keys
+    return try decoder.decode(T.self, from: Data(contentsOf: url))
   }
 }
 
