@@ -31,9 +31,10 @@ let package = Package(
 
     // Floor 1: bytes, addresses, cryptography; nothing that knows a protocol.
     module("WireFormat"),
+    module("PlainText"),
     module("Addresses"),
     module("Cryptography", ["CSodium", "WireFormat"]),
-    module("Logging"),
+    module("Logging", ["PlainText"]),
 
     // Floor 2: codecs.
     module("DNSWire", ["WireFormat", "Addresses"]),
@@ -45,8 +46,8 @@ let package = Package(
 
     // Floor 4: the event loop, and what programs share.
     module("EventLoops", ["CLinux", "Addresses"]),
-    module("Configuration", ["CToml"]),
-    module("CommandLineTool"),
+    module("Configuration", ["CToml", "PlainText"]),
+    module("CommandLineTool", ["PlainText"]),
 
     // Floor 7: the DHT on real sockets.
     module("Mainline", ["MainlineProtocol", "EventLoops"]),
@@ -65,6 +66,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["WireFormat"], path: "Tests/TestSupport",
       resources: [.copy("Vectors"), .copy("Peers")], swiftSettings: swift),
     tests("WireFormatTests", ["WireFormat"]),
+    tests("PlainTextTests", ["PlainText"]),
     tests("AddressesTests", ["Addresses"]),
     tests("CryptographyTests", ["Cryptography"]),
     tests("LoggingTests", ["Logging"]),
