@@ -1,0 +1,173 @@
+/// A range of bytes inside of a message, small enough to keep many of them.
+///
+/// No string of a message can begin at offset 0, so a range that begins there stands for "absent".
+public struct ByteRange: Hashable, Sendable {
+  /// Offset of the first byte.
+  public let offset: UInt16
+  /// Number of bytes.
+  public let count: UInt16
+
+  /// A range; both numbers must fit 16 bits.
+  @inline(__always)
+  public init(offset: Int, count: Int) {
+    self.offset = UInt16(truncatingIfNeeded: offset)
+    self.count = UInt16(truncatingIfNeeded: count)
+  }
+
+  /// The absent range.
+  public static let absent = ByteRange(offset: 0, count: 0)
+  /// False for ``absent``.
+  @inline(__always) public var isPresent: Bool { offset != 0 }
+}
+
+/// Walks over bencoded bytes without copying, allocating or recursing: the lenient reader of datagrams.
+///
+/// It accepts what sloppy writers send: keys in any order, integers with leading zeros, lengths with leading zeros.
+/// It never goes beyond the end, and gives up after a fixed number of values or containers inside each other.
+public struct BencodeScanner: ~Escapable {
+  /// The bytes, at most 65,535.
+  public let bytes: RawSpan
+  /// Offset of the next byte.
+  public private(set) var position: Int
+  /// How many more values (keys not counted) may come.
+  public private(set) var valuesLeft: Int
+
+  /// Containers inside each other that ``skipValue()`` follows.
+  public static let maximumDepth = 16
+  /// Values of one message. Real messages have fewer than 300.
+  public static let maximumValues = 512
+
+  /// Starts at the first byte.
+  @_lifetime(copy bytes)
+  public init(_ bytes: RawSpan) {
+    self.bytes = bytes
+    position = 0
+    valuesLeft = Self.maximumValues
+  }
+
+  @inline(__always)
+  private func byte(_ offset: Int) -> UInt8 { bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
+
+  /// The next byte, not taken.
+  @inline(__always)
+  public func peek() throws(BencodeError) -> UInt8 {
+    guard position < bytes.byteCount else { throw BencodeError(.truncated, at: position) }
+    return byte(position)
+  }
+
+  /// Takes the next byte if it is `expected`.
+  @inline(__always)
+  public mutating func take(_ expected: UInt8) throws(BencodeError) -> Bool {
+    guard try peek() == expected else { return false }
+    position &+= 1
+    return true
+  }
+
+  /// Counts one value against the limit.
+  @inline(__always)
+  public mutating func countValue() throws(BencodeError) {
+    valuesLeft &-= 1
+    if valuesLeft < 0 { throw BencodeError(.tooManyValues, at: position) }
+  }
+
+  /// Takes a string and returns where its bytes are.
+  @inline(__always)
+  public mutating func readString() throws(BencodeError) -> ByteRange {
+    let end = bytes.byteCount
+    let start = position
+    var length = 0
+    while position < end {
+      let digit = byte(position) &- 48
+      if digit > 9 { break }
+      length = length &* 10 &+ Int(digit)
+      if length > end { throw BencodeError(.stringTooLong, at: start) }
+      position &+= 1
+    }
+    guard position < end else { throw BencodeError(.truncated, at: position) }
+    guard position > start, byte(position) == UInt8(ascii: ":") else {
+      throw BencodeError(.unexpectedByte, at: position)
+    }
+    position &+= 1
+    guard length <= end &- position else { throw BencodeError(.stringTooLong, at: start) }
+    let range = ByteRange(offset: position, count: length)
+    position &+= length
+    return range
+  }
+
+  /// Takes an integer; nil if it does not fit 64 bits.
+  @inline(__always)
+  public mutating func readInteger() throws(BencodeError) -> Int64? {
+    guard try take(UInt8(ascii: "i")) else { throw BencodeError(.unexpectedByte, at: position) }
+    let isNegative = try take(UInt8(ascii: "-"))
+    let start = position
+    var magnitude: UInt64 = 0
+    var overflowed = false
+    while true {
+      let digit = try peek() &- 48
+      if digit > 9 { break }
+      position &+= 1
+      let (product, high) = magnitude.multipliedReportingOverflow(by: 10)
+      let (sum, carry) = product.addingReportingOverflow(UInt64(digit))
+      overflowed = overflowed || high || carry
+      magnitude = sum
+    }
+    guard position > start, byte(position) == UInt8(ascii: "e") else {
+      throw BencodeError(.unexpectedByte, at: position)
+    }
+    position &+= 1
+    if overflowed || magnitude > UInt64(Int64.max) &+ (isNegative ? 1 : 0) { return nil }
+    return isNegative ? Int64(truncatingIfNeeded: 0 &- magnitude) : Int64(truncatingIfNeeded: magnitude)
+  }
+
+  /// Takes any value and returns where it is, its own framing included.
+  @inline(__always)
+  public mutating func skipValue() throws(BencodeError) -> ByteRange {
+    let start = position
+    let first = try peek()
+    if first &- 48 <= 9 {
+      try countValue()
+      _ = try readString()
+    } else if first == UInt8(ascii: "i") {
+      try countValue()
+      _ = try readInteger()
+    } else {
+      try skipContainer()
+    }
+    return ByteRange(offset: start, count: position &- start)
+  }
+
+  /// Follows containers with a counter in place of recursion; bit n of `kinds` tells whether level n is a dictionary.
+  private mutating func skipContainer() throws(BencodeError) {
+    var depth = 0
+    var kinds: UInt32 = 0
+    repeat {
+      let next = try peek()
+      if next == UInt8(ascii: "e"), depth > 0 {
+        position &+= 1
+        depth &-= 1
+        continue
+      }
+      if depth > 0, kinds & 1 << UInt32(depth) != 0 { _ = try readString() }
+      try countValue()
+      switch try peek() {
+      case UInt8(ascii: "d"), UInt8(ascii: "l"):
+        guard depth < Self.maximumDepth else { throw BencodeError(.tooDeep, at: position) }
+        depth &+= 1
+        let bit = UInt32(1) << UInt32(depth)
+        kinds = byte(position) == UInt8(ascii: "d") ? kinds | bit : kinds & ~bit
+        position &+= 1
+      case UInt8(ascii: "i"): _ = try readInteger()
+      default: _ = try readString()
+      }
+    } while depth > 0
+  }
+}
+
+extension RawSpan {
+  /// The bytes of a range that a scanner of the same bytes returned.
+  @inline(__always)
+  @_lifetime(copy self)
+  public func extracting(_ range: ByteRange) -> RawSpan {
+    extracting(Int(range.offset)..<Int(range.offset) &+ Int(range.count))
+  }
+}
