@@ -16,8 +16,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let libraries = [
-  "WireFormat", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr", "EventLoops",
-  "Mainline", "MainlineSimulator",
+  "WireFormat", "Addresses", "Cryptography", "Logging", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr", "EventLoops",
+  "Configuration", "CommandLineTool", "Mainline", "MainlineSimulator",
 ]
 
 let package = Package(

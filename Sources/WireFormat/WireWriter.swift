@@ -22,7 +22,10 @@ public struct WireWriter: ~Copyable {
 
   @inline(__always)
   private mutating func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
-    guard MemoryLayout<T>.size <= capacity &- count else { return overflowed = true }
+    guard MemoryLayout<T>.size <= capacity &- count else {
+      overflowed = true
+      return
+    }
     base.storeBytes(of: value.bigEndian, toByteOffset: count, as: T.self)
     count &+= MemoryLayout<T>.size
   }
@@ -39,7 +42,10 @@ public struct WireWriter: ~Copyable {
   /// Appends raw bytes.
   @inline(__always)
   public mutating func write(_ bytes: UnsafeRawBufferPointer) {
-    guard bytes.count <= capacity &- count else { return overflowed = true }
+    guard bytes.count <= capacity &- count else {
+      overflowed = true
+      return
+    }
     guard let source = bytes.baseAddress else { return }
     (base + count).copyMemory(from: source, byteCount: bytes.count)
     count &+= bytes.count
@@ -76,7 +82,10 @@ public struct WireWriter: ~Copyable {
       digits &+= 1
       rest /= 10
     }
-    guard digits <= capacity &- count else { return overflowed = true }
+    guard digits <= capacity &- count else {
+      overflowed = true
+      return
+    }
     count &+= digits
     var position = count
     rest = value

@@ -19,6 +19,7 @@ public struct HexBytes: Decodable, Hashable, Sendable {
   /// The bytes.
   public let bytes: [UInt8]
 
+  /// Reads a string of hexadecimal digits.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     guard let bytes = Hex.decode(try container.decode(String.self)) else {

@@ -1,0 +1,96 @@
+# What can be done here: `make help`. Everything works in a fresh clone; what is missing is installed first.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SECONDS ?= 60
+# A regular expression of tests, for example: make test FILTER=BencodeTests
+FILTER ?=
+
+bindir = $(DESTDIR)$(PREFIX)/bin
+mandir = $(DESTDIR)$(PREFIX)/share/man/man1
+bashdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+zshdir = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+fishdir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+release = -c release --static-swift-stdlib
+pubky = .build/release/pubky
+sources = Package.swift $(shell find Sources -type f)
+formatted = $(wildcard Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzzing/Package.swift Fuzzing/Sources \
+  Package.swift)
+# One set of flags for everything in debug, so that lint, test and docs share what they build.
+debug = -Xswiftc -warnings-as-errors
+only = $(if $(FILTER),--filter '$(FILTER)')
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-thread test-address bench fuzz lint format docs install uninstall clean \
+  toolchain dependencies test-dependencies bench-dependencies
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Start a private DHT, publish examples/zone on it, resolve it again; Ctrl-C stops everything
+	@$(pubky) demo
+
+build: dependencies $(pubky) ## Build the command (release) as .build/release/pubky
+
+# The link that SwiftPM puts there keeps its time; touch tells make that it is new.
+$(pubky): $(sources)
+	@echo "Building pubky (release); the first time takes some minutes"
+	@swift build $(release) --product pubky
+	@touch -c $@
+
+test: test-dependencies ## Run the tests; FILTER=NAME runs some of them
+	@swift test $(debug) $(only)
+
+# A build for a sanitizer has a folder of its own. Left out are the tests that drive programs which are built without it.
+test-thread: test-dependencies ## Run the tests under the thread sanitizer
+	@TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/scripts/thread-sanitizer.txt" \
+	  swift test --sanitize=thread --scratch-path .build/thread --skip EndToEndTests $(only)
+
+test-address: test-dependencies ## Run the tests under the address and leak sanitizer
+	@LSAN_OPTIONS="suppressions=$(CURDIR)/scripts/leak-sanitizer.txt print_suppressions=0" \
+	  swift test --sanitize=address --scratch-path .build/address --skip EndToEndTests $(only)
+
+bench: bench-dependencies ## Measure against libtorrent, libknot and libsodium, as ratios within one run
+	@scripts/bench
+
+fuzz: dependencies ## Feed each parser hostile input; SECONDS=600 sets the time for each
+	@scripts/fuzz $(SECONDS)
+
+lint: test-dependencies ## Check layout, architecture and that there is no warning
+	@swift format lint --strict --parallel --recursive --configuration .swift-format $(formatted)
+	@scripts/check-architecture
+	@swift build --build-tests $(debug)
+
+format: toolchain ## Lay out all Swift files
+	@swift format --in-place --parallel --recursive --configuration .swift-format $(formatted)
+
+docs: dependencies ## Build the reference of all libraries as .build/docs
+	@scripts/build-docs .build/docs $(debug)
+
+install: build ## Install command, man page and shell completions under PREFIX (/usr/local), within DESTDIR
+	install -d $(bindir) $(mandir) $(bashdir) $(zshdir) $(fishdir)
+	install -m 755 $(pubky) $(bindir)/pubky
+	$(pubky) man > $(mandir)/pubky.1
+	$(pubky) completions bash > $(bashdir)/pubky
+	$(pubky) completions zsh > $(zshdir)/_pubky
+	$(pubky) completions fish > $(fishdir)/pubky.fish
+
+uninstall: ## Remove what install wrote
+	rm -f $(bindir)/pubky $(mandir)/pubky.1 $(bashdir)/pubky $(zshdir)/_pubky $(fishdir)/pubky.fish
+
+clean: ## Remove everything that was built
+	rm -rf .build Benchmarks/.build Fuzzing/.build
+
+toolchain:
+	@command -v swift >/dev/null || \
+	  { echo "Swift 6.3 or later is needed: https://www.swift.org/install/linux/" >&2; exit 1; }
+
+dependencies: toolchain
+	@scripts/install-dependencies build
+
+test-dependencies: toolchain
+	@scripts/install-dependencies test
+
+bench-dependencies: toolchain
+	@scripts/install-dependencies bench
