@@ -16,8 +16,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let libraries = [
-  "WireFormat", "Addresses", "Cryptography", "Logging", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr", "EventLoops",
-  "Configuration", "CommandLineTool", "Mainline", "MainlineSimulator",
+  "WireFormat", "PlainText", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr",
+  "EventLoops", "Logging", "Configuration", "CommandLineTool", "Mainline", "MainlineSimulator",
 ]
 
 let package = Package(
@@ -29,12 +29,11 @@ let package = Package(
     .target(name: "CLinux"),
     .target(name: "CToml", cxxSettings: [.define("TOML_HEADER_ONLY", to: "1")]),
 
-    // Floor 1: bytes, addresses, cryptography; nothing that knows a protocol.
+    // Floor 1: bytes, text, addresses, cryptography; nothing that knows a protocol.
     module("WireFormat"),
     module("PlainText"),
     module("Addresses"),
     module("Cryptography", ["CSodium", "WireFormat"]),
-    module("Logging", ["PlainText"]),
 
     // Floor 2: codecs.
     module("DNSWire", ["WireFormat", "Addresses"]),
@@ -46,6 +45,7 @@ let package = Package(
 
     // Floor 4: the event loop, and what programs share.
     module("EventLoops", ["CLinux", "Addresses"]),
+    module("Logging", ["PlainText"]),
     module("Configuration", ["CToml", "PlainText"]),
     module("CommandLineTool", ["PlainText"]),
 
