@@ -1,0 +1,64 @@
+/// A dictionary of bounded size: a new key on top pushes out the key that was touched least recently. Everything is O(1).
+struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+  private struct Slot: Sendable {
+    var key: Key
+    var value: Value
+  }
+
+  /// How many keys fit.
+  let capacity: Int
+  private var positions: [Key: Int32] = [:]
+  private var slots: [Slot] = []
+  private var free: [Int32] = []
+  private var recency = SlotLists()
+
+  /// Room for `capacity` keys; memory is taken only as they come.
+  init(capacity: Int) { self.capacity = max(1, capacity) }
+
+  /// Number of keys.
+  var count: Int { positions.count }
+
+  /// The value of a key, without touching it.
+  func peek(_ key: Key) -> Value? { positions[key].map { slots[Int($0)].value } }
+
+  /// The key touched least recently, and its value.
+  var oldest: (key: Key, value: Value)? { recency.first().map { (slots[$0].key, slots[$0].value) } }
+
+  /// Lends the value of a key for change and makes the key the most recent; a key that is missing gets `initial` first.
+  @inline(__always)
+  mutating func touch<R>(_ key: Key, initial: @autoclosure () -> Value, _ body: (inout Value) -> R) -> R {
+    let slot: Int
+    if let position = positions[key] {
+      slot = Int(position)
+    } else {
+      slot = place(key, initial())
+    }
+    recency.append(slot)
+    return body(&slots[slot].value)
+  }
+
+  /// Sets a value and makes its key the most recent.
+  mutating func set(_ key: Key, to value: Value) { touch(key, initial: value) { $0 = value } }
+
+  /// Forgets a key.
+  mutating func remove(_ key: Key) {
+    guard let position = positions.removeValue(forKey: key) else { return }
+    recency.remove(Int(position))
+    free.append(position)
+  }
+
+  /// Forgets everything.
+  mutating func removeAll() { self = RecencyMap(capacity: capacity) }
+
+  private mutating func place(_ key: Key, _ value: Value) -> Int {
+    if positions.count >= capacity, let oldest = recency.first() { remove(slots[oldest].key) }
+    if let reused = free.popLast() {
+      positions[key] = reused
+      slots[Int(reused)] = Slot(key: key, value: value)
+      return Int(reused)
+    }
+    slots.append(Slot(key: key, value: value))
+    positions[key] = Int32(slots.count - 1)
+    return slots.count - 1
+  }
+}

@@ -1,0 +1,48 @@
+/// Doubly linked lists through numbered slots, each slot in at most one list: appending, removing and taking the oldest
+/// are O(1) and allocate nothing once the links are there.
+struct SlotLists: Sendable {
+  private struct Link: Sendable {
+    var previous: Int32 = -1
+    var next: Int32 = -1
+    /// The list that the slot is in; −1 for none.
+    var list: Int32 = -1
+  }
+
+  private struct Ends: Sendable {
+    var first: Int32 = -1
+    var last: Int32 = -1
+  }
+
+  private var links: [Link] = []
+  private var ends: [Ends]
+
+  /// Empty lists, numbered from 0.
+  init(count: Int = 1) { ends = Array(repeating: Ends(), count: count) }
+
+  /// The slot that was appended to the list first of those in it; nil if it is empty.
+  @inline(__always)
+  func first(of list: Int = 0) -> Int? { ends[list].first >= 0 ? Int(ends[list].first) : nil }
+
+  /// The slot appended after `slot`; nil if it is the last.
+  func next(after slot: Int) -> Int? { links[slot].next >= 0 ? Int(links[slot].next) : nil }
+
+  /// Appends a slot, taking it out of the list that it is in.
+  mutating func append(_ slot: Int, to list: Int = 0) {
+    while slot >= links.count { links.append(Link()) }
+    remove(slot)
+    let last = ends[list].last
+    links[slot] = Link(previous: last, next: -1, list: Int32(list))
+    if last >= 0 { links[Int(last)].next = Int32(slot) } else { ends[list].first = Int32(slot) }
+    ends[list].last = Int32(slot)
+  }
+
+  /// Takes a slot out of the list that it is in, if any.
+  mutating func remove(_ slot: Int) {
+    guard slot < links.count, links[slot].list >= 0 else { return }
+    let link = links[slot]
+    let list = Int(link.list)
+    if link.previous >= 0 { links[Int(link.previous)].next = link.next } else { ends[list].first = link.next }
+    if link.next >= 0 { links[Int(link.next)].previous = link.previous } else { ends[list].last = link.previous }
+    links[slot] = Link()
+  }
+}
