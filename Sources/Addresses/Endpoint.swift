@@ -25,7 +25,8 @@ extension Endpoint: LosslessStringConvertible {
     guard let colon = text.lastIndex(of: ":") else { return nil }
     var host = text[..<colon]
     let portText = text[text.index(after: colon)...]
-    guard portText.utf8.allSatisfy({ (48...57).contains($0) }), let port = UInt16(portText) else { return nil }
+    guard portText.utf8.count <= 5, portText.utf8.allSatisfy({ (48...57).contains($0) }), let port = UInt16(portText)
+    else { return nil }
     if host.first == "[", host.last == "]" {
       host = host.dropFirst().dropLast()
       guard let address = IPAddress(host), host.contains(":") else { return nil }

@@ -17,8 +17,9 @@ extension IPAddress {
   /// True if the address can be reached from anywhere: none of the special-purpose blocks of RFC 6890.
   public var isGlobalUnicast: Bool {
     guard let v4 else {
-      // 2000::/3 without the documentation (RFC 3849), 6to4 (RFC 3056) and Teredo/ORCHID blocks (RFC 2928).
-      return high >> 61 == 1 && high >> 32 != 0x2001_0db8 && high >> 48 != 0x2002 && high >> 41 != 0x2001_0000 >> 9
+      // 2000::/3 without the documentation (RFC 3849, RFC 9637), 6to4 (RFC 3056) and Teredo/ORCHID blocks (RFC 2928).
+      return high >> 61 == 1 && high >> 32 != 0x2001_0db8 && high >> 44 != 0x3fff0 && high >> 48 != 0x2002
+        && high >> 41 != 0x2001_0000 >> 9
     }
     if isLoopback || isPrivate || v4 >> 28 >= 14 || v4 >> 24 == 0 { return false }
     switch v4 >> 8 {

@@ -79,8 +79,9 @@ extension IPAddress: LosslessStringConvertible {
         guard let v4 = parseV4(part) else { return nil }
         groups += [UInt16(v4 >> 16), UInt16(v4 & 0xffff)]
       } else {
+        // UInt16 would take a sign as well.
         guard (1...4).contains(part.utf8.count), part.utf8.first != UInt8(ascii: "+"),
-          let group = UInt16(part, radix: 16)
+          part.utf8.first != UInt8(ascii: "-"), let group = UInt16(part, radix: 16)
         else { return nil }
         groups.append(group)
       }

@@ -4,129 +4,146 @@ enum CurvePoint {
   /// (y² − 1)/(d·y² + 1) is a square modulo p.
   static func isDecompressible(_ words: Words32) -> Bool {
     let y = FieldElement(littleEndian: words)
-    let square = y * y
-    let u = square - .one
-    let v = square * .d + .one
+    let square = y.squared()
     // u/v is a square exactly if u·v is: both have the same quadratic character, and v is never zero (−1/d is no square).
-    let product = u * v
-    return product.isZero || product.eulerCriterion == .one
+    let product = (square - .one) * (square * .d + .one)
+    return product.isZero || product.eulerCriterion.isOne
   }
 }
 
-/// GF(2²⁵⁵ − 19) in four 64-bit limbs, always fully reduced. Not constant-time: for public data only.
-private struct FieldElement: Equatable {
-  private var limbs: (UInt64, UInt64, UInt64, UInt64)
+/// GF(2²⁵⁵ − 19) in five limbs of 51 bits. Not constant-time: for public data only.
+///
+/// A product has limbs below 2⁵². One addition or subtraction of products keeps them below 2⁵⁴, which is what a
+/// multiplication can take: its largest sum is 77 · 2¹⁰⁸.
+private struct FieldElement {
+  private var a: UInt64
+  private var b: UInt64
+  private var c: UInt64
+  private var d: UInt64
+  private var e: UInt64
 
-  static let one = FieldElement((1, 0, 0, 0))
+  private static let mask: UInt64 = 1 << 51 - 1
+
+  static let one = FieldElement(1, 0, 0, 0, 0)
   /// −121665/121666, the curve's constant (RFC 8032 §5.1).
   static let d = FieldElement(
-    (0x75eb_4dca_1359_78a3, 0x0070_0a4d_4141_d8ab, 0x8cc7_4079_7779_e898, 0x5203_6cee_2b6f_fe73))
+    littleEndian: Words32(
+      0x75eb_4dca_1359_78a3, 0x0070_0a4d_4141_d8ab, 0x8cc7_4079_7779_e898, 0x5203_6cee_2b6f_fe73))
 
-  private init(_ limbs: (UInt64, UInt64, UInt64, UInt64)) { self.limbs = limbs }
-
-  init(littleEndian words: Words32) {
-    self.init(
-      (
-        UInt64(littleEndian: words.a), UInt64(littleEndian: words.b), UInt64(littleEndian: words.c),
-        UInt64(littleEndian: words.d) & ~0 >> 1
-      ))
-    reduceOnce()
+  private init(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64, _ e: UInt64) {
+    self.a = a
+    self.b = b
+    self.c = c
+    self.d = d
+    self.e = e
   }
 
-  static func == (a: Self, b: Self) -> Bool { a.limbs == b.limbs }
-
-  var isZero: Bool { limbs == (0, 0, 0, 0) }
-
-  /// Subtracts p if the value is not below it.
-  private mutating func reduceOnce() {
-    let (a, carryA) = limbs.0.addingReportingOverflow(19)
-    let (b, carryB) = limbs.1.addingReportingOverflow(carryA ? 1 : 0)
-    let (c, carryC) = limbs.2.addingReportingOverflow(carryB ? 1 : 0)
-    let d = limbs.3 &+ (carryC ? 1 : 0)
-    if d >> 63 == 1 { limbs = (a, b, c, d & ~0 >> 1) }
+  /// Takes the low 255 bits.
+  init(littleEndian words: Words32) {
+    let (w, x, y, z) = (
+      UInt64(littleEndian: words.a), UInt64(littleEndian: words.b), UInt64(littleEndian: words.c),
+      UInt64(littleEndian: words.d)
+    )
+    a = w & Self.mask
+    b = (w &>> 51 | x &<< 13) & Self.mask
+    c = (x &>> 38 | y &<< 26) & Self.mask
+    d = (y &>> 25 | z &<< 39) & Self.mask
+    e = (z &>> 12) & Self.mask
   }
 
   static func + (x: Self, y: Self) -> Self {
-    var sum = x
-    var carry = false
-    (sum.limbs.0, carry) = add(x.limbs.0, y.limbs.0, carry)
-    (sum.limbs.1, carry) = add(x.limbs.1, y.limbs.1, carry)
-    (sum.limbs.2, carry) = add(x.limbs.2, y.limbs.2, carry)
-    (sum.limbs.3, carry) = add(x.limbs.3, y.limbs.3, carry)
-    sum.reduceOnce()
-    return sum
+    FieldElement(x.a &+ y.a, x.b &+ y.b, x.c &+ y.c, x.d &+ y.d, x.e &+ y.e)
   }
 
   static func - (x: Self, y: Self) -> Self {
-    // p − y is at most p, so the sum stays below 2²⁵⁶.
-    let p: (UInt64, UInt64, UInt64, UInt64) = (~0 - 18, ~0, ~0, ~0 >> 1)
-    var negated = y
-    var borrow = false
-    (negated.limbs.0, borrow) = subtract(p.0, y.limbs.0, borrow)
-    (negated.limbs.1, borrow) = subtract(p.1, y.limbs.1, borrow)
-    (negated.limbs.2, borrow) = subtract(p.2, y.limbs.2, borrow)
-    (negated.limbs.3, borrow) = subtract(p.3, y.limbs.3, borrow)
-    negated.reduceOnce()
-    return x + negated
+    // 4p is added so that no limb goes below zero.
+    let low: UInt64 = 1 << 53 - 76
+    let other: UInt64 = 1 << 53 - 4
+    return FieldElement(
+      x.a &+ low &- y.a, x.b &+ other &- y.b, x.c &+ other &- y.c, x.d &+ other &- y.d, x.e &+ other &- y.e)
   }
 
+  @inline(__always)
+  private static func wide(_ x: UInt64, _ y: UInt64) -> UInt128 { UInt128(x) &* UInt128(y) }
+
+  @inline(__always)
   static func * (x: Self, y: Self) -> Self {
-    var product = InlineArray<8, UInt64>(repeating: 0)
-    let xs: InlineArray<4, UInt64> = [x.limbs.0, x.limbs.1, x.limbs.2, x.limbs.3]
-    let ys: InlineArray<4, UInt64> = [y.limbs.0, y.limbs.1, y.limbs.2, y.limbs.3]
-    for i in 0..<4 {
-      var carry: UInt64 = 0
-      for j in 0..<4 {
-        (product[i + j], carry) = multiplyAdd(xs[i], ys[j], product[i + j], carry)
-      }
-      product[i + 4] = carry
-    }
-    // 2²⁵⁶ ≡ 38: fold the upper half in, then what that carries, then the top bit (2²⁵⁵ ≡ 19).
-    var carry: UInt64 = 0
-    for i in 0..<4 { (product[i], carry) = multiplyAdd(product[i + 4], 38, product[i], carry) }
-    var extra = carry &* 38
-    for i in 0..<4 {
-      let (sum, overflow) = product[i].addingReportingOverflow(extra)
-      product[i] = sum
-      extra = overflow ? 1 : 0
-    }
-    if extra == 1 { product[0] &+= 38 }  // cannot carry: the fold left less than 38 · 38 above
-    var result = FieldElement((product[0], product[1], product[2], product[3] & ~0 >> 1))
-    if product[3] >> 63 == 1 { result = result + FieldElement((19, 0, 0, 0)) }
-    result.reduceOnce()
-    return result
+    // 2²⁵⁵ ≡ 19: what would be limb 5 and above comes back 19 times at the bottom.
+    let (b19, c19, d19, e19) = (y.b &* 19, y.c &* 19, y.d &* 19, y.e &* 19)
+    return carried(
+      wide(x.a, y.a) &+ wide(x.b, e19) &+ wide(x.c, d19) &+ wide(x.d, c19) &+ wide(x.e, b19),
+      wide(x.a, y.b) &+ wide(x.b, y.a) &+ wide(x.c, e19) &+ wide(x.d, d19) &+ wide(x.e, c19),
+      wide(x.a, y.c) &+ wide(x.b, y.b) &+ wide(x.c, y.a) &+ wide(x.d, e19) &+ wide(x.e, d19),
+      wide(x.a, y.d) &+ wide(x.b, y.c) &+ wide(x.c, y.b) &+ wide(x.d, y.a) &+ wide(x.e, e19),
+      wide(x.a, y.e) &+ wide(x.b, y.d) &+ wide(x.c, y.c) &+ wide(x.d, y.b) &+ wide(x.e, y.a))
   }
 
-  /// self^((p − 1)/2): 1 for squares, −1 for the rest. The exponent is 2²⁵⁴ − 10.
-  var eulerCriterion: Self {
-    // 2²⁵⁴ − 10 = 0b111…10110: 250 ones, then 0110 (bits 3 to 0).
+  @inline(__always)
+  func squared() -> Self {
+    let (a2, b2, c2) = (a &* 2, b &* 2, c &* 2)
+    let (d19, e19) = (d &* 19, e &* 19)
+    return Self.carried(
+      Self.wide(a, a) &+ Self.wide(b2, e19) &+ Self.wide(c2, d19),
+      Self.wide(a2, b) &+ Self.wide(c2, e19) &+ Self.wide(d, d19),
+      Self.wide(a2, c) &+ Self.wide(b, b) &+ Self.wide(d &* 2, e19),
+      Self.wide(a2, d) &+ Self.wide(b2, c) &+ Self.wide(e, e19),
+      Self.wide(a2, e) &+ Self.wide(b2, d) &+ Self.wide(c, c))
+  }
+
+  @inline(__always)
+  private static func carried(_ a: UInt128, _ b: UInt128, _ c: UInt128, _ d: UInt128, _ e: UInt128) -> Self {
+    let b = b &+ (a &>> 51)
+    let c = c &+ (b &>> 51)
+    let d = d &+ (c &>> 51)
+    let e = e &+ (d &>> 51)
+    let top = UInt64(truncatingIfNeeded: e &>> 51)
+    let low = UInt64(truncatingIfNeeded: a) & mask &+ top &* 19
+    return FieldElement(
+      low & mask, UInt64(truncatingIfNeeded: b) & mask &+ low &>> 51, UInt64(truncatingIfNeeded: c) & mask,
+      UInt64(truncatingIfNeeded: d) & mask, UInt64(truncatingIfNeeded: e) & mask)
+  }
+
+  private func squared(times count: Int) -> Self {
     var power = self
-    for bit in (0..<253).reversed() {
-      power = power * power
-      if bit >= 4 || bit == 1 || bit == 2 { power = power * self }
-    }
+    for _ in 0..<count { power = power.squared() }
     return power
   }
 
-  private static func add(_ x: UInt64, _ y: UInt64, _ carry: Bool) -> (UInt64, Bool) {
-    let (sum, first) = x.addingReportingOverflow(y)
-    let (total, second) = sum.addingReportingOverflow(carry ? 1 : 0)
-    return (total, first || second)
+  /// self^((p − 1)/2), exponent 2²⁵⁴ − 10: 1 for squares, −1 for the rest.
+  var eulerCriterion: Self {
+    let square = squared()
+    let three = square * self
+    let six = three.squared()
+    // ones(n) is self^(2ⁿ − 1); ones(m + n) = ones(m)^(2ⁿ) · ones(n).
+    let ones2 = three
+    let ones4 = ones2.squared(times: 2) * ones2
+    let ones5 = ones4.squared() * self
+    let ones10 = ones5.squared(times: 5) * ones5
+    let ones20 = ones10.squared(times: 10) * ones10
+    let ones40 = ones20.squared(times: 20) * ones20
+    let ones50 = ones40.squared(times: 10) * ones10
+    let ones100 = ones50.squared(times: 50) * ones50
+    let ones200 = ones100.squared(times: 100) * ones100
+    let ones250 = ones200.squared(times: 50) * ones50
+    return ones250.squared(times: 4) * six  // 2²⁵⁴ − 16 + 6
   }
 
-  private static func subtract(_ x: UInt64, _ y: UInt64, _ borrow: Bool) -> (UInt64, Bool) {
-    let (difference, first) = x.subtractingReportingOverflow(y)
-    let (total, second) = difference.subtractingReportingOverflow(borrow ? 1 : 0)
-    return (total, first || second)
-  }
+  /// True if a product is 0 modulo p.
+  var isZero: Bool { isCongruent(to: 0) }
+  /// True if a product is 1 modulo p.
+  var isOne: Bool { isCongruent(to: 1) }
 
-  /// x·y + addend + carry as (low, high); cannot overflow.
-  private static func multiplyAdd(
-    _ x: UInt64, _ y: UInt64, _ addend: UInt64, _ carry: UInt64
-  ) -> (UInt64, UInt64) {
-    let (high, low) = x.multipliedFullWidth(by: y)
-    let (first, overflowA) = low.addingReportingOverflow(addend)
-    let (second, overflowB) = first.addingReportingOverflow(carry)
-    return (second, high &+ (overflowA ? 1 : 0) &+ (overflowB ? 1 : 0))
+  /// Compares a product (limbs below 2⁵², value below 2p) with a small number.
+  private func isCongruent(to small: UInt64) -> Bool {
+    // The value is at least p exactly if adding 19 carries out of bit 255.
+    var carry = (a &+ 19) &>> 51
+    for limb in [b, c, d, e] { carry = (limb &+ carry) &>> 51 }
+    var remainder = a &+ 19 &* carry
+    guard remainder & Self.mask == small else { return false }
+    for limb in [b, c, d, e] {
+      remainder = limb &+ remainder &>> 51
+      if remainder & Self.mask != 0 { return false }
+    }
+    return true
   }
 }

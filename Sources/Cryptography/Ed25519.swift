@@ -99,6 +99,11 @@ extension Ed25519 {
     private let r: Words32
     private let s: Words32
 
+    fileprivate init() {
+      r = Words32()
+      s = Words32()
+    }
+
     /// Copies 64 bytes; nil for any other number.
     public init?(_ bytes: RawSpan) {
       guard bytes.byteCount == 64, let r = Words32(bytes.extracting(0..<32)), let s = Words32(bytes.extracting(32..<64))
@@ -125,6 +130,8 @@ extension Ed25519 {
 
 extension Ed25519 {
   /// A secret key: the 32-byte seed of RFC 8032 and what follows from it. Every seed is legal.
+  ///
+  /// Printing one shows the public key only.
   public struct SecretKey: Sendable {
     private let seedWords: Words32
     /// The key that verifies what this one signs.
@@ -132,17 +139,36 @@ extension Ed25519 {
 
     /// A fresh key from the operating system's generator.
     public init() {
-      var random = RandomSource.system
-      self.init(seed: random.bytes(32))!
+      Sodium.require()
+      var words = Words32()
+      withUnsafeMutableBytes(of: &words) { randombytes_buf($0.baseAddress!, 32) }
+      self.init(words)
     }
 
     /// The key of a 32-byte seed; nil for any other number of bytes.
-    public init?(seed: [UInt8]) {
-      guard let words = Words32(seed.span.bytes) else { return nil }
+    public init?(seed: RawSpan) {
+      guard let words = Words32(seed) else { return nil }
+      self.init(words)
+    }
+
+    /// The key of a 32-byte seed; nil for any other number of bytes.
+    public init?(seed: [UInt8]) { self.init(seed: seed.span.bytes) }
+
+    private init(_ seed: Words32) {
       Sodium.require()
-      seedWords = words
+      seedWords = seed
       var publicWords = Words32()
-      Self.withExpanded(words) { _, publicKey in publicWords = Words32(publicKey) }
+      withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { scratch in
+        let expanded = scratch.assumingMemoryBound(to: UInt8.self).baseAddress!
+        withUnsafeBytes(of: seed) { seed in
+          withUnsafeMutableBytes(of: &publicWords) { publicKey in
+            _ = crypto_sign_ed25519_seed_keypair(
+              publicKey.assumingMemoryBound(to: UInt8.self).baseAddress!, expanded,
+              seed.assumingMemoryBound(to: UInt8.self).baseAddress!)
+          }
+        }
+        sodium_memzero(expanded, 64)
+      }
       publicKey = PublicKey(derived: publicWords)
     }
 
@@ -151,33 +177,33 @@ extension Ed25519 {
 
     /// The signature of `message`: deterministic, so the same message gives the same bytes.
     public func signature(for message: RawSpan) -> Signature {
-      let bytes = [UInt8](unsafeUninitializedCapacity: 64) { output, count in
-        message.withUnsafeBytes { message in
-          Self.withExpanded(seedWords) { secret, _ in
+      // libsodium signs with the seed followed by the public key.
+      var expanded = (seedWords, publicKey.words)
+      var signature = Signature()
+      withUnsafeMutableBytes(of: &expanded) { expanded in
+        let secret = expanded.assumingMemoryBound(to: UInt8.self).baseAddress!
+        withUnsafeMutableBytes(of: &signature) { signature in
+          message.withUnsafeBytes { message in
             _ = crypto_sign_ed25519_detached(
-              output.baseAddress!, nil, message.bindMemory(to: UInt8.self).baseAddress ?? secret,
-              UInt64(message.count), secret)
+              signature.assumingMemoryBound(to: UInt8.self).baseAddress!, nil,
+              message.assumingMemoryBound(to: UInt8.self).baseAddress ?? UnsafePointer(secret), UInt64(message.count),
+              secret)
           }
         }
-        count = 64
+        sodium_memzero(secret, 64)
       }
-      return Signature(bytes)!
-    }
-
-    /// The 64-byte form that libsodium signs with, wiped afterwards.
-    private static func withExpanded(
-      _ seed: Words32, _ body: (_ secret: UnsafePointer<UInt8>, _ publicKey: UnsafeRawBufferPointer) -> Void
-    ) {
-      withUnsafeTemporaryAllocation(byteCount: 96, alignment: 8) { scratch in
-        let bytes = scratch.bindMemory(to: UInt8.self).baseAddress!
-        withUnsafeBytes(of: seed) {
-          _ = crypto_sign_ed25519_seed_keypair(bytes + 64, bytes, $0.bindMemory(to: UInt8.self).baseAddress!)
-        }
-        body(bytes, UnsafeRawBufferPointer(rebasing: scratch[64...]))
-        sodium_memzero(bytes, 64)
-      }
+      return signature
     }
   }
+}
+
+extension Ed25519.SecretKey: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  /// Names the public key, never the secret.
+  public var description: String { "SecretKey(of: \(Hex.encode(publicKey.bytes)))" }
+  /// Names the public key, never the secret.
+  public var debugDescription: String { description }
+  /// Shows the public key, never the secret.
+  public var customMirror: Mirror { Mirror(self, children: ["publicKey": publicKey]) }
 }
 
 // MARK: - Storage
@@ -190,6 +216,13 @@ extension Ed25519 {
   var d: UInt64 = 0
 
   init() {}
+
+  init(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64) {
+    self.a = a
+    self.b = b
+    self.c = c
+    self.d = d
+  }
 
   init(_ bytes: UnsafeRawBufferPointer) {
     a = bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self)

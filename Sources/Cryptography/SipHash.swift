@@ -7,8 +7,12 @@ public struct SipHash: Sendable {
   /// Takes a fresh key of 16 bytes from `random`.
   public init(random: inout RandomSource) { key = (random.next(), random.next()) }
 
+  /// Takes a key in its two halves, each little-endian.
+  public init(key: (UInt64, UInt64)) { self.key = (key.0.littleEndian, key.1.littleEndian) }
+
   /// The hash of `message`.
   public func hash(_ message: UnsafeRawBufferPointer) -> UInt64 {
+    Sodium.require()
     var output: UInt64 = 0
     withUnsafeBytes(of: key) { key in
       withUnsafeMutableBytes(of: &output) { output in
@@ -16,6 +20,6 @@ public struct SipHash: Sendable {
           output.baseAddress!, message.baseAddress, UInt64(message.count), key.baseAddress!)
       }
     }
-    return output
+    return UInt64(littleEndian: output)
   }
 }

@@ -21,11 +21,15 @@ public struct WireWriter: ~Copyable {
   public var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
   @inline(__always)
+  private mutating func hasRoom(for size: Int) -> Bool {
+    if size <= capacity &- count { return true }
+    overflowed = true
+    return false
+  }
+
+  @inline(__always)
   private mutating func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
-    guard MemoryLayout<T>.size <= capacity &- count else {
-      overflowed = true
-      return
-    }
+    guard hasRoom(for: MemoryLayout<T>.size) else { return }
     base.storeBytes(of: value.bigEndian, toByteOffset: count, as: T.self)
     count &+= MemoryLayout<T>.size
   }
@@ -42,10 +46,7 @@ public struct WireWriter: ~Copyable {
   /// Appends raw bytes.
   @inline(__always)
   public mutating func write(_ bytes: UnsafeRawBufferPointer) {
-    guard bytes.count <= capacity &- count else {
-      overflowed = true
-      return
-    }
+    guard hasRoom(for: bytes.count) else { return }
     guard let source = bytes.baseAddress else { return }
     (base + count).copyMemory(from: source, byteCount: bytes.count)
     count &+= bytes.count
@@ -68,8 +69,10 @@ public struct WireWriter: ~Copyable {
   /// Appends an integer as ASCII decimal digits, with `-` in front if it is negative.
   @inline(__always)
   public mutating func writeDecimal(_ value: Int) {
+    let start = count
     if value < 0 { write(UInt8(ascii: "-")) }
     writeDecimal(UInt64(value.magnitude))
+    if overflowed { count = start }
   }
 
   /// Appends an integer as ASCII decimal digits.
@@ -82,10 +85,7 @@ public struct WireWriter: ~Copyable {
       digits &+= 1
       rest /= 10
     }
-    guard digits <= capacity &- count else {
-      overflowed = true
-      return
-    }
+    guard hasRoom(for: digits) else { return }
     count &+= digits
     var position = count
     rest = value

@@ -1,0 +1,148 @@
+import Configuration
+import Testing
+
+/// A configuration with every kind of value.
+private struct Settings: Decodable {
+  enum Mode: String, CaseIterable { case client, server }
+  struct Node: Decodable {
+    var port: UInt16
+    var mode: Mode
+    var bootstrap: [String]
+    var every: Duration
+    enum CodingKeys: String, CodingKey { case port, mode, bootstrap, every }
+    init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: CodingKeys.self)
+      port = try values.decode(.port, default: 6881, in: 1...65535)
+      mode = try values.decode(.mode, default: .client)
+      bootstrap = try values.decode(.bootstrap, default: [])
+      every = try values.decode(.every, default: .seconds(3600), in: .seconds(60)...(.seconds(86_400)))
+    }
+  }
+  struct Peer: Decodable {
+    var host: String
+    var weight: Double?
+  }
+  var name: String
+  var verbose: Bool
+  var dht: Node?
+  var peers: [Peer]
+  var limits: [String: Int]
+  enum CodingKeys: String, CodingKey { case name, verbose, dht, peers, limits }
+  init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    name = try values.decode(.name, default: "unnamed")
+    verbose = try values.decode(.verbose, default: false)
+    dht = try values.decodeIfPresent(Node.self, forKey: .dht)
+    peers = try values.decode(.peers, default: [])
+    limits = try values.decode(.limits, default: [:])
+  }
+}
+
+@Suite("The configuration decoder")
+struct ConfigurationTests {
+  private func decode(_ text: String) throws(ConfigurationError) -> Settings {
+    try ConfigurationDecoder().decode(Settings.self, from: text, file: "node.toml")
+  }
+
+  private func failure(_ text: String) -> String? {
+    do throws(ConfigurationError) {
+      _ = try decode(text)
+      return nil
+    } catch {
+      return error.description
+    }
+  }
+
+  @Test("an empty file gives the defaults")
+  func defaults() throws {
+    let settings = try decode("")
+    #expect(settings.name == "unnamed" && !settings.verbose && settings.dht == nil && settings.peers.isEmpty)
+    #expect(try decode("[dht]").dht?.port == 6881)
+  }
+
+  @Test("every kind of value is read")
+  func values() throws {
+    let settings = try decode(
+      """
+      name = "näme"   # a comment
+      verbose = true
+      limits = { a = 1, b = -2 }
+      [dht]
+      port = 7000
+      mode = "server"
+      bootstrap = ["a:1", 'b:2']
+      every = "1h30m"
+      [[peers]]
+      host = "h1"
+      weight = 2
+      [[peers]]
+      host = "h2"
+      """)
+    #expect(settings.name == "näme" && settings.verbose)
+    #expect(settings.limits == ["a": 1, "b": -2])
+    #expect(settings.dht?.port == 7000 && settings.dht?.mode == .server)
+    #expect(settings.dht?.bootstrap == ["a:1", "b:2"] && settings.dht?.every == .seconds(5400))
+    #expect(settings.peers.map(\.host) == ["h1", "h2"] && settings.peers[0].weight == 2)
+    #expect(try decode("dht.every = 90").dht?.every == .seconds(90))
+  }
+
+  @Test("a mistake is reported with file, line, column, key, and what to do")
+  func mistakes() {
+    let cases: [(String, String)] = [
+      ("[dht]\n  prot = 1", "node.toml:2:3: dht.prot: no such key. Did you mean port?"),
+      ("colour = 1", "node.toml:1:1: colour: no such key"),
+      ("[dhd]\nport = 1", "node.toml:1:2: dhd: no such key. Did you mean dht?"),
+      ("[[peers]]\nhost = \"a\"\nwait = 1", "node.toml:3:1: peers[0].wait: no such key"),
+      ("[dht]\nport = 70000", "node.toml:2:8: dht.port: 70000 is outside of 0…65535"),
+      ("[dht]\nport = 0", "node.toml:2:8: dht.port: 0 is outside of 1…65535"),
+      ("[dht]\nport = \"x\"", "node.toml:2:8: dht.port: expected a whole number, found text"),
+      ("verbose = 1", "node.toml:1:11: verbose: expected true or false, found a whole number"),
+      ("name = [1]", "node.toml:1:8: name: expected text, found a list"),
+      ("dht = 3", "node.toml:1:7: dht: expected a table, found a whole number"),
+      ("[dht]\nbootstrap = [\"a\",\n 5]", "node.toml:3:2: dht.bootstrap[1]: expected text, found a whole number"),
+      ("dht.mode = \"srever\"", "node.toml:1:12: dht.mode: \"srever\" is none of client, server"),
+      (
+        "dht.every = \"1x\"",
+        "node.toml:1:13: dht.every: \"1x\" is not a duration; write seconds (90) or units (\"5m\", \"1h30m\", \"2d\")"
+      ),
+      ("dht.every = \"5s\"", "node.toml:1:13: dht.every: 5 s is outside of 1 min…1 d"),
+      ("[[peers]]\nhots = \"a\"", "node.toml:1:1: peers[0].host: this key is required and missing. Is hots a slip?"),
+      ("limits.a = 1.5", "node.toml:1:12: limits.a: expected a whole number, found a number"),
+    ]
+    for (text, message) in cases { #expect(failure(text) == message) }
+  }
+
+  @Test("what is not TOML is reported with its place")
+  func notTOML() throws {
+    for (text, place) in [
+      ("[dht\n", "node.toml:1:5:"), ("a = 1\nb = ", "node.toml:2:5:"), ("a = 1\na = 2", "node.toml:2:"),
+    ] {
+      #expect(try #require(failure(text)).hasPrefix(place), "\(failure(text) ?? "")")
+    }
+    #expect(failure("name = \"\u{1}\"") != nil)
+  }
+
+  @Test("of several unknown keys the first in the text is named")
+  func firstUnknown() { #expect(failure("zz = 1\naa = 2")?.hasPrefix("node.toml:1:1: zz:") == true) }
+
+  @Test("a hostile file is refused without exhausting the stack")
+  func hostile() {
+    let deepKey = Array(repeating: "a", count: 200_000).joined(separator: ".")
+    #expect(failure("\n\(deepKey) = 1") == "node.toml:2:1: a key has more than 16 dots")
+    #expect(failure("[\(deepKey)]")?.contains("more than 16 dots") == true)
+    #expect(failure("x = \"\"\"\n\"\"\"\n\(deepKey) = 1") == "node.toml:3:1: a key has more than 16 dots")
+    #expect(failure("x = " + String(repeating: "[", count: 100_000))?.contains("nested") == true)
+    #expect(failure("x = " + String(repeating: "{a=", count: 100_000))?.contains("nested") == true)
+    #expect(failure(String(repeating: "#", count: 1 << 20) + "#")?.contains("larger than 1,048,576 bytes") == true)
+  }
+
+  @Test("dots in strings, comments and lists of numbers are no depth")
+  func dots() throws {
+    let manyDots = String(repeating: ".", count: 100)
+    #expect(try decode("name = \"\(manyDots)\" # \(manyDots)").name == manyDots)
+    #expect(try decode("name = '''\n\(manyDots)'''").name == manyDots)
+    #expect(
+      failure("x = [" + Array(repeating: "1.5", count: 100).joined(separator: ",") + "]")?.contains("no such key")
+        == true)
+  }
+}
