@@ -1,0 +1,30 @@
+// swift-tools-version: 6.2
+// A package of its own: it needs the libraries that the project is compared with
+// (scripts/install-dependencies bench). Run it with `make bench`.
+import PackageDescription
+
+// How Debian builds libtorrent (`pkg-config --cflags libtorrent-rasterbar`): its headers need the same.
+let libtorrent: [CXXSetting] = [
+  "TORRENT_LINKING_SHARED", "BOOST_ASIO_ENABLE_CANCELIO", "BOOST_ASIO_NO_DEPRECATED", "TORRENT_USE_OPENSSL",
+  "TORRENT_USE_LIBCRYPTO", "TORRENT_SSL_PEERS", "OPENSSL_NO_SSL2", "BOOST_ALL_NO_LIB",
+].map { .define($0) }
+
+let package = Package(
+  name: "Benchmarks",
+  dependencies: [.package(name: "swift-pubky", path: "..")],
+  targets: [
+    .target(
+      name: "CPeers", cxxSettings: libtorrent,
+      linkerSettings: ["torrent-rasterbar", "knot", "sodium"].map { .linkedLibrary($0) }),
+    .executableTarget(
+      name: "LibtorrentNode", cxxSettings: libtorrent,
+      linkerSettings: ["torrent-rasterbar", "ssl", "crypto"].map { .linkedLibrary($0) }),
+    .executableTarget(
+      name: "Benchmarks",
+      dependencies: ["CPeers"]
+        + ["WireFormat", "Cryptography"].map { .product(name: $0, package: "swift-pubky") },
+      swiftSettings: [.enableUpcomingFeature("ExistentialAny"), .enableExperimentalFeature("Lifetimes")]),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,2 @@
+import CPeers
+print(thread_cpu_nanoseconds())
