@@ -19,7 +19,7 @@ formatted = $(wildcard Sources Tests Benchmarks/Package.swift Benchmarks/Sources
   Package.swift)
 # One set of flags for everything in debug, so that lint, test and docs share what they build.
 debug = -Xswiftc -warnings-as-errors
-only = $(if $(FILTER),--filter '$(FILTER)')
+only = --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-thread test-address bench fuzz lint format docs install uninstall clean \

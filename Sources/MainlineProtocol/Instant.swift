@@ -27,6 +27,7 @@ public struct Instant: InstantProtocol, Sendable {
     .nanoseconds(other.nanoseconds.subtractingReportingOverflow(nanoseconds).partialValue)
   }
 
+  /// Earlier first.
   @inline(__always)
   public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
 }

@@ -101,6 +101,7 @@ extension NodeID {
 }
 
 extension NodeID: Comparable {
+  /// In the order of the bytes.
   @inline(__always)
   public static func < (a: NodeID, b: NodeID) -> Bool {
     if a.first != b.first { return a.first < b.first }

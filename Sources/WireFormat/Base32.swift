@@ -1,7 +1,7 @@
 /// Base-32 text in the alphabets of this stack: five bits a character, most significant first, no padding characters.
 public struct Base32: Sendable {
-  private let alphabet: [UInt8]
-  private let values: [UInt8]
+  @usableFromInline let alphabet: [UInt8]
+  @usableFromInline let values: [UInt8]
 
   /// z-base-32, lower case only: the text form of public keys.
   public static let z = Base32(alphabet: "ybndrfg8ejkmcpqxot1uwisza345h769")
@@ -16,6 +16,7 @@ public struct Base32: Sendable {
   }
 
   /// The text of `bytes`: ⌈8n/5⌉ characters, the last group padded with zero bits.
+  @inlinable
   public func encode(_ bytes: some Collection<UInt8>) -> String {
     String(unsafeUninitializedCapacity: (bytes.count * 8 + 4) / 5) { buffer in
       var position = 0
@@ -42,12 +43,19 @@ public struct Base32: Sendable {
   ///
   /// Left-over bits of the last character are dropped unchecked, as the network does: several texts may spell the same
   /// bytes, so never use the text itself as an identity.
-  public func decode(_ text: some StringProtocol) -> [UInt8]? {
+  @inlinable
+  public func decode(_ text: some StringProtocol) -> [UInt8]? { decode(utf8: text.utf8) }
+
+  /// The ⌊5n/8⌋ bytes that a text in UTF-8 spells; nil if it holds a character outside of the alphabet.
+  ///
+  /// Left-over bits are dropped as in ``decode(_:)``.
+  @inlinable
+  public func decode(utf8 text: some Collection<UInt8>) -> [UInt8]? {
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.utf8.count * 5 / 8)
+    bytes.reserveCapacity(text.count / 8 * 5 + 5)
     var bits: UInt32 = 0
     var held = 0
-    for character in text.utf8 {
+    for character in text {
       let value = values[Int(character)]
       guard value != .max else { return nil }
       bits = bits << 5 | UInt32(value)

@@ -1,1 +1,85 @@
+// Linux calls that Swift's Glibc module does not have (epoll, eventfd, recvmmsg, sendmmsg, socket error queues), and the
+// arrays of C structures that they want. Swift sees flat pointers and counts. Functions return -errno on failure.
 #pragma once
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+// An address and a port in host byte order; IPv4 in its IPv4-mapped form (RFC 4291 §2.5.5.2).
+typedef struct linux_endpoint {
+  uint64_t high;
+  uint64_t low;
+  uint16_t port;
+} linux_endpoint;
+
+socklen_t linux_sockaddr_store(struct sockaddr_storage *_Nonnull address, int family, linux_endpoint endpoint);
+linux_endpoint linux_sockaddr_load(const struct sockaddr_storage *_Nonnull address);
+
+struct mmsghdr;
+
+// --- Event loop
+
+int linux_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t data);
+void linux_thread_set_name(const char *_Nonnull name);
+// Non-blocking and close-on-exec: the end to read from, the end to write to.
+int linux_pipe(int *_Nonnull reading, int *_Nonnull writing);
+
+// --- UDP
+
+typedef struct linux_udp_options {
+  int family;             // AF_INET or AF_INET6 (always IPv6 only)
+  int buffer_size;        // bytes asked for, each way
+  int reuse_port;         // not zero: SO_REUSEPORT
+  int report_unreachable; // not zero: IP_RECVERR, see linux_udp_take_error
+} linux_udp_options;
+
+// A bound, non-blocking, close-on-exec socket.
+int linux_udp_open(linux_udp_options options, linux_endpoint local);
+int linux_socket_local(int descriptor, linux_endpoint *_Nonnull endpoint);
+int linux_socket_option(int descriptor, int level, int name, int *_Nonnull value);
+
+// Takes one ICMP error from the error queue: 1 and the destination of the datagram that failed, 0 if there is none.
+int linux_udp_take_error(int descriptor, linux_endpoint *_Nonnull destination, int *_Nonnull code);
+
+typedef struct linux_receive_batch {
+  int capacity;
+  int slot_size;
+  uint8_t *_Nonnull bytes; // capacity * slot_size
+  struct mmsghdr *_Nonnull headers;
+  struct iovec *_Nonnull vectors;
+  struct sockaddr_storage *_Nonnull addresses;
+} linux_receive_batch;
+
+linux_receive_batch *_Nullable linux_receive_batch_create(int capacity, int slot_size);
+void linux_receive_batch_destroy(linux_receive_batch *_Nonnull batch);
+// The number of datagrams received.
+int linux_receive_batch_fill(linux_receive_batch *_Nonnull batch, int descriptor);
+uint32_t linux_receive_batch_length(const linux_receive_batch *_Nonnull batch, int index);
+int linux_receive_batch_is_truncated(const linux_receive_batch *_Nonnull batch, int index);
+linux_endpoint linux_receive_batch_sender(const linux_receive_batch *_Nonnull batch, int index);
+
+typedef struct linux_send_batch {
+  int capacity;
+  struct mmsghdr *_Nonnull headers;
+  struct iovec *_Nonnull vectors;
+  struct sockaddr_storage *_Nonnull addresses;
+} linux_send_batch;
+
+linux_send_batch *_Nullable linux_send_batch_create(int capacity);
+void linux_send_batch_destroy(linux_send_batch *_Nonnull batch);
+// Points slot `index` at bytes that must stay where they are until the batch has been sent.
+void linux_send_batch_set(
+    linux_send_batch *_Nonnull batch, int index, int family, const void *_Nullable bytes, size_t length,
+    linux_endpoint destination);
+// The number of datagrams sent, from slot `first` on.
+int linux_send_batch_send(linux_send_batch *_Nonnull batch, int descriptor, int first, int count);
+
+// --- Signals
+
+// Sends the number of each `signal` that arrives, as one byte, to `descriptor`. -EBUSY if the signal is taken already.
+int linux_signal_capture(int signal, int descriptor);
+// Gives the signal its former action back.
+void linux_signal_release(int signal);

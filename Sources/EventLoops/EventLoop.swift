@@ -1,0 +1,176 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// One thread that waits for file descriptors, timers and Swift jobs, and runs what is ready.
+///
+/// A loop is a `SerialExecutor`: an actor whose `unownedExecutor` it is lives on the loop's thread, and a callback of
+/// the loop enters the actor with `assumeIsolated` instead of a suspension. It is a `TaskExecutor` as well:
+/// `Task(executorPreference: loop)` keeps a task on the thread, so that awaiting such an actor costs no thread hop.
+///
+/// Members marked *loop only* must be called on the loop's thread and trap elsewhere. All others may be called from any
+/// thread. A loop that was started lives until it is stopped.
+public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
+  enum Work {
+    case job(UnownedJob)
+    case body(@Sendable () -> Void)
+  }
+
+  enum Phase {
+    case idle, running, stopped
+  }
+
+  /// What other threads touch.
+  struct Inbox {
+    var work: [Work] = []
+    var phase = Phase.idle
+    /// The loop waits in epoll, or is about to: new work must wake it.
+    var isAsleep = false
+    var isStopRequested = false
+    /// Work that came after the end is being run.
+    var isDraining = false
+    /// The thread that `start` made, until someone joins it.
+    var joinable: pthread_t?
+    var stopWaiters: [UnsafeContinuation<Void, Never>] = []
+  }
+
+  /// Jobs run between two looks at the descriptors and timers.
+  static let jobsPerTurn = 1024
+  static let eventsPerTurn = 256
+
+  let inbox = Mutex(Inbox())
+  let ended = Gate()
+  let epoll: Int32
+  let wakeUp: Int32
+  let name: String
+  private let thread = Atomic<UInt>(0)
+
+  // Loop only from here on.
+  var work: [Work] = []
+  var workHead = 0
+  var timers = TimerHeap<TimerAction>()
+  var descriptors = DescriptorTable()
+  /// Nobody will look at descriptors and timers any more.
+  var isEnding = false
+  /// Buffers that all datagram sockets of the loop share.
+  lazy var datagramBuffers = DatagramBuffers()
+
+  /// A loop that is neither started nor run yet. Work may be given to it already.
+  ///
+  /// The name, of at most 15 bytes, shows in thread listings.
+  public init(name: String = "event-loop") throws(SystemError) {
+    self.name = name
+    epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+    guard epoll >= 0 else { throw SystemError(code: errno, operation: "epoll_create1") }
+    wakeUp = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
+    guard wakeUp >= 0 else {
+      let code = errno
+      close(epoll)
+      throw SystemError(code: code, operation: "eventfd")
+    }
+    let code = linux_epoll_control(epoll, EPOLL_CTL_ADD, wakeUp, EPOLLIN.rawValue, Self.wakeUpToken)
+    guard code == 0 else {
+      closeDescriptors()
+      throw SystemError(code: -code, operation: "epoll_ctl")
+    }
+  }
+
+  /// No watch has this token: it would need 2^32 slots.
+  static let wakeUpToken = UInt64.max
+
+  deinit {
+    if inbox.withLock({ $0.phase }) == .idle { closeDescriptors() }
+  }
+
+  func closeDescriptors() {
+    close(epoll)
+    close(wakeUp)
+  }
+
+  /// True on the loop's thread.
+  public var isOnLoop: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+  func adoptCurrentThread() { thread.store(UInt(pthread_self()), ordering: .relaxed) }
+
+  func leaveCurrentThread() { thread.store(0, ordering: .relaxed) }
+
+  func requireLoop() { precondition(isOnLoop, "must be called on the event loop's thread") }
+
+  // MARK: Executor
+
+  /// Runs a job on the loop, after those given before from the same thread.
+  public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
+
+  /// For `unownedExecutor` of actors that live on this loop.
+  public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+
+  /// For tasks that prefer this loop.
+  public func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
+
+  /// Traps off the loop's thread.
+  public func checkIsolated() { requireLoop() }
+
+  /// True on the loop's thread.
+  public func isIsolatingCurrentContext() -> Bool? { isOnLoop }
+
+  // MARK: Work
+
+  /// Runs a closure on the loop, after the jobs and closures given before from the same thread; never at once.
+  public func execute(_ body: @escaping @Sendable () -> Void) { add(.body(body)) }
+
+  /// Runs a closure on the loop: at once if this is its thread, else as `execute`.
+  func perform(_ body: @escaping @Sendable () -> Void) {
+    if isOnLoop { body() } else { execute(body) }
+  }
+
+  private func add(_ item: Work) {
+    if isOnLoop {
+      work.append(item)
+      return
+    }
+    let mustDrain = inbox.withLock { inbox in
+      inbox.work.append(item)
+      if inbox.isAsleep {
+        // Under the lock, because the loop closes the descriptor when it ends.
+        inbox.isAsleep = false
+        eventfd_write(wakeUp, 1)
+      }
+      guard inbox.phase == .stopped, !inbox.isDraining else { return false }
+      inbox.isDraining = true
+      return true
+    }
+    if mustDrain { startDraining() }
+  }
+
+  // MARK: Work after the end
+
+  /// Runs, one after the other on a short-lived thread, what reached the loop after its end: actors that lived on it
+  /// must still be able to answer that they have ended, or their callers would wait for ever.
+  func startDraining() {
+    do throws(SystemError) {
+      _ = try NativeThread.start(name: name, isDetached: true) { self.drain() }
+    } catch {
+      // No thread to be had: hand the work to Swift's pool.
+      Task.detached { self.drain() }
+    }
+  }
+
+  private func drain() {
+    adoptCurrentThread()
+    while true {
+      let arrived: [Work]? = inbox.withLock { inbox in
+        if inbox.work.isEmpty && work.isEmpty {
+          inbox.isDraining = false
+          // Before another drainer can begin.
+          leaveCurrentThread()
+          return nil
+        }
+        defer { inbox.work = [] }
+        return inbox.work
+      }
+      guard let arrived else { return }
+      work.append(contentsOf: arrived)
+      runJobs(limit: .max)
+    }
+  }
+}
