@@ -16,6 +16,12 @@ struct AddressBlock: Hashable, Sendable {
     AddressBlock(bits: address.isIPv4 ? address.low >> 8 : address.high)
   }
 
+  /// One endpoint, where a test network has nothing but ports to tell nodes apart.
+  @inline(__always)
+  static func endpoint(_ endpoint: Endpoint) -> AddressBlock {
+    AddressBlock(bits: endpoint.address.low << 16 ^ endpoint.address.high ^ UInt64(endpoint.port))
+  }
+
   /// One operator, roughly: an IPv4 /16 or an IPv6 /32.
   @inline(__always)
   static func provider(_ address: IPAddress) -> AddressBlock {

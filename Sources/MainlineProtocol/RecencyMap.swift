@@ -8,7 +8,7 @@ struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   /// How many keys fit.
   let capacity: Int
   private var positions: [Key: Int32] = [:]
-  private var slots: [Slot] = []
+  private var slots: [Slot?] = []
   private var free: [Int32] = []
   private var recency = SlotLists()
 
@@ -19,10 +19,10 @@ struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   var count: Int { positions.count }
 
   /// The value of a key, without touching it.
-  func peek(_ key: Key) -> Value? { positions[key].map { slots[Int($0)].value } }
+  func peek(_ key: Key) -> Value? { positions[key].flatMap { slots[Int($0)]?.value } }
 
   /// The key touched least recently, and its value.
-  var oldest: (key: Key, value: Value)? { recency.first().map { (slots[$0].key, slots[$0].value) } }
+  var oldest: (key: Key, value: Value)? { recency.first().flatMap { slots[$0].map { ($0.key, $0.value) } } }
 
   /// Lends the value of a key for change and makes the key the most recent; a key that is missing gets `initial` first.
   @inline(__always)
@@ -34,7 +34,7 @@ struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
       slot = place(key, initial())
     }
     recency.append(slot)
-    return body(&slots[slot].value)
+    return body(&slots[slot]!.value)
   }
 
   /// Sets a value and makes its key the most recent.
@@ -44,6 +44,7 @@ struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   mutating func remove(_ key: Key) {
     guard let position = positions.removeValue(forKey: key) else { return }
     recency.remove(Int(position))
+    slots[Int(position)] = nil
     free.append(position)
   }
 
@@ -51,7 +52,7 @@ struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   mutating func removeAll() { self = RecencyMap(capacity: capacity) }
 
   private mutating func place(_ key: Key, _ value: Value) -> Int {
-    if positions.count >= capacity, let oldest = recency.first() { remove(slots[oldest].key) }
+    if positions.count >= capacity, let oldest { remove(oldest.key) }
     if let reused = free.popLast() {
       positions[key] = reused
       slots[Int(reused)] = Slot(key: key, value: value)

@@ -13,6 +13,9 @@ struct SlotLists: Sendable {
     var last: Int32 = -1
   }
 
+  /// Bytes for each slot.
+  static let overhead = MemoryLayout<Link>.stride
+
   private var links: [Link] = []
   private var ends: [Ends]
 
@@ -44,5 +47,18 @@ struct SlotLists: Sendable {
     if link.previous >= 0 { links[Int(link.previous)].next = link.next } else { ends[list].first = link.next }
     if link.next >= 0 { links[Int(link.next)].previous = link.previous } else { ends[list].last = link.previous }
     links[slot] = Link()
+  }
+
+  /// Lets slot `new` take the place of slot `old` in its list, for an array that fills a gap with its last element.
+  mutating func rename(_ old: Int, to new: Int) {
+    while max(old, new) >= links.count { links.append(Link()) }
+    remove(new)
+    let link = links[old]
+    guard link.list >= 0 else { return }
+    let list = Int(link.list)
+    links[new] = link
+    links[old] = Link()
+    if link.previous >= 0 { links[Int(link.previous)].next = Int32(new) } else { ends[list].first = Int32(new) }
+    if link.next >= 0 { links[Int(link.next)].previous = Int32(new) } else { ends[list].last = Int32(new) }
   }
 }
