@@ -53,7 +53,7 @@ let package = Package(
     module("Mainline", ["MainlineProtocol", "EventLoops"]),
 
     // Beside the floors: a network in one process.
-    module("MainlineSimulator", ["MainlineProtocol"]),
+    module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
 
     // Floor 10: the command.
     .executableTarget(

@@ -1,11 +1,11 @@
 import Addresses
 
 #if canImport(Glibc)
-  import Glibc
+  import Glibc  // pow
 #elseif canImport(Musl)
-  import Musl
+  import Musl  // pow
 #elseif canImport(Darwin)
-  import Darwin
+  import Darwin  // pow
 #endif
 
 /// How many nodes the DHT has, judged by how close the closest ones are to a target.

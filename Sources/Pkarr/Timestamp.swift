@@ -2,11 +2,11 @@ import Synchronization
 import WireFormat
 
 #if canImport(Glibc)
-  import Glibc
+  import Glibc  // clock_gettime
 #elseif canImport(Musl)
-  import Musl
+  import Musl  // clock_gettime
 #elseif canImport(Darwin)
-  import Darwin
+  import Darwin  // clock_gettime
 #endif
 
 /// A moment in microseconds since 1970: the version number of a signed packet, or when one was seen.

@@ -1,4 +1,4 @@
-import Glibc
+import Glibc  // memcmp
 
 /// Where in a message which suffix of a name has been written.
 ///
