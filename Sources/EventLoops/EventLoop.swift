@@ -38,7 +38,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   static let jobsPerTurn = 1024
   static let eventsPerTurn = 256
 
-  let inbox = Mutex(Inbox())
+  let inbox = LockedValue(Inbox())
   let ended = Gate()
   let epoll: Int32
   let wakeUp: Int32

@@ -1,7 +1,6 @@
 import Addresses
 import CLinux
 import Glibc
-import Synchronization
 
 /// Finds the addresses of hosts with the system's resolver, which blocks: each question has a thread of its own.
 public enum HostResolver {
@@ -26,7 +25,7 @@ public enum HostResolver {
 
   /// Threads that wait for an answer at the same time. The C library may block for a minute, whatever our own limit.
   static let maximumThreads = 32
-  private static let threads = Mutex(0)
+  private static let threads = LockedValue(0)
 
   /// All addresses of a host, IPv4 and IPv6, in the system's order, with the host's port. An address resolves to itself.
   ///
@@ -106,7 +105,7 @@ private final class FirstAnswer<Value: Sendable>: Sendable {
     var isDone = false
   }
 
-  private let state = Mutex(State())
+  private let state = LockedValue(State())
 
   func wait(_ continuation: CheckedContinuation<Value, any Error>) {
     let early = state.withLock { state in

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Synchronization
 import Testing
 
 @testable import EventLoops
@@ -41,7 +40,7 @@ struct DescriptorTests {
       let calls = Counter()
       let replacements = Counter()
       try await loop.value {
-        let pair = Mutex<[TestDescriptor]>([])
+        let pair = LockedValue<[TestDescriptor]>([])
         let body: (TestDescriptor) -> Void = { me in
           calls.add()
           // Taken out, so that nobody holds himself in the end.

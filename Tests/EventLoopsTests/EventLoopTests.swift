@@ -53,7 +53,7 @@ struct EventLoopTests {
   @Test("work of one thread runs in the order it was given")
   func order() async throws {
     try await withLoop { loop in
-      let seen = Mutex<[Int]>([])
+      let seen = LockedValue<[Int]>([])
       for number in 0..<5000 { loop.execute { seen.withLock { $0.append(number) } } }
       _ = try await loop.value { true }
       #expect(seen.withLock { $0 } == Array(0..<5000))
@@ -84,7 +84,7 @@ struct EventLoopTests {
   func runOnThisThread() async throws {
     let loop = try EventLoop()
     let counter = Counter()
-    let sum = Mutex(0)
+    let sum = LockedValue(0)
     loop.execute {
       // Inside the loop, work given now runs later.
       loop.execute {

@@ -1,5 +1,4 @@
 import Addresses
-import Synchronization
 import Testing
 
 @testable import EventLoops

@@ -1,5 +1,3 @@
-import Synchronization
-
 @testable import EventLoops
 
 /// Runs a body with a loop that has been started, and stops the loop afterwards.
@@ -32,7 +30,7 @@ final class Counter: Sendable {
     var waiter: (goal: Int, continuation: CheckedContinuation<Void, Never>)?
   }
 
-  private let state = Mutex(State())
+  private let state = LockedValue(State())
 
   var value: Int { state.withLock { $0.value } }
 

@@ -8,7 +8,7 @@ struct TimerTests {
   @Test("timers fire in the order of their deadlines, equal ones in the order of their making")
   func order() async throws {
     try await withLoop { loop in
-      let seen = Mutex<[Int]>([])
+      let seen = LockedValue<[Int]>([])
       let done = Counter()
       loop.execute {
         let base = MonotonicClock.now + 2_000_000
@@ -30,7 +30,7 @@ struct TimerTests {
   @Test("a cancelled timer does not fire, and its handle does not cancel the timer that takes its place")
   func cancel() async throws {
     try await withLoop { loop in
-      let fired = Mutex<[String]>([])
+      let fired = LockedValue<[String]>([])
       let done = Counter()
       loop.execute {
         let soon = MonotonicClock.now + 1_000_000
@@ -53,11 +53,11 @@ struct TimerTests {
   @Test("a timer can cancel the one that is due after it, and a timer added while others fire waits for the next turn")
   func timersTouchTimers() async throws {
     try await withLoop { loop in
-      let log = Mutex<[String]>([])
+      let log = LockedValue<[String]>([])
       let done = Counter()
       loop.execute {
         let now = MonotonicClock.now
-        let victim = Mutex<TimerHandle?>(nil)
+        let victim = LockedValue<TimerHandle?>(nil)
         loop.schedule(at: now) {
           log.withLock { $0.append("a") }
           if let handle = victim.withLock({ $0 }) { loop.cancel(handle) }

@@ -1,6 +1,5 @@
 import Addresses
 import Glibc
-import Synchronization
 import Testing
 
 @testable import EventLoops
@@ -17,8 +16,8 @@ final class Listener: UDPSocketHandler, Sendable {
   let arrived = Counter()
   let undelivered = Counter()
   let closed = Counter()
-  let events = Mutex<[Event]>([])
-  let failures = Mutex<[(destination: Endpoint, code: Int32)]>([])
+  let events = LockedValue<[Event]>([])
+  let failures = LockedValue<[(destination: Endpoint, code: Int32)]>([])
 
   init(echoes: Bool = false) { self.echoes = echoes }
 
