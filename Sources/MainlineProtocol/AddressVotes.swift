@@ -31,10 +31,12 @@ public struct AddressVotes: Sendable {
   /// nobody can be expected to reach this node.
   public private(set) var isSymmetric = false
 
-  /// - Parameter configured: the public endpoint, if the operator knows it; port 0 leaves the port to the votes.
-  init(configured: Endpoint? = nil, isIsolated: Bool = false) {
+  /// - Parameters:
+  ///   - configured: the public endpoint, if the operator knows it; port 0 leaves the port to the votes.
+  ///   - acceptsAnyAddress: on an isolated network any address may be voted for, and one vote is enough.
+  init(configured: Endpoint? = nil, acceptsAnyAddress: Bool = false) {
     self.configured = configured
-    self.isIsolated = isIsolated
+    isIsolated = acceptsAnyAddress
   }
 
   /// The public address: the configured one, or the established one.

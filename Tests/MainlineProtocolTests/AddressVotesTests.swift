@@ -132,7 +132,7 @@ struct AddressVotesTests {
       cast(&votes, Endpoint(text)!, by: 0..<20)
       #expect(votes.count == 0, "\(text)")
     }
-    var isolated = AddressVotes(isIsolated: true)
+    var isolated = AddressVotes(acceptsAnyAddress: true)
     let loopback = Endpoint("127.0.0.1:7000")!
     isolated.vote(loopback, by: Endpoint("127.0.0.1:7001")!, at: at(0))
     isolated.vote(loopback, by: Endpoint("127.0.0.1:7002")!, at: at(0))
