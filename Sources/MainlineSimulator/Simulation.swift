@@ -92,6 +92,11 @@ public final class Simulation {
     peers.append(peer)
   }
 
+  /// Sends one datagram that claims to come from `sender`.
+  public func inject(_ bytes: [UInt8], from sender: Endpoint, to receiver: Endpoint) {
+    bytes.withUnsafeBytes { send($0, from: sender, to: receiver, delay: 0) }
+  }
+
   /// Fills the node's table with these contacts, as if they had answered.
   public func seed(_ node: SimulatedNode, with contacts: [NodeContact]) {
     node.node.seed(contacts, at: now)
