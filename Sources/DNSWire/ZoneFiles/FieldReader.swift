@@ -72,6 +72,8 @@ struct FieldReader {
   private var fields: ArraySlice<Field>
   /// To what relative names are relative.
   let origin: DomainName
+  /// Names that look absolute, but lack the final dot.
+  private(set) var dottedRelativeNames: [Field] = []
   /// Where the entry ends, for errors about what is missing.
   private let end: FieldError.Position
 
@@ -120,7 +122,12 @@ struct FieldReader {
 
   /// Takes a name: `@` is the origin, and without a final dot the origin is added.
   mutating func nextName(_ expected: String) throws(FieldError) -> DomainName {
-    try Self.name(try next(expected), origin: origin)
+    let field = try next(expected)
+    let name = try Self.name(field, origin: origin)
+    if field.text.utf8.contains(UInt8(ascii: ".")), field.text.utf8.last != UInt8(ascii: ".") {
+      dottedRelativeNames.append(field)
+    }
+    return name
   }
 
   static func name(_ field: Field, origin: DomainName) throws(FieldError) -> DomainName {
