@@ -1,3 +1,4 @@
+import WireFormat
 import Addresses
 
 extension ServiceBinding.Key: CustomStringConvertible {

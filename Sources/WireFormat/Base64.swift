@@ -1,8 +1,9 @@
-/// Base64 with padding (RFC 4648 §4).
-enum Base64 {
+/// Base 64 with padding (RFC 4648 §4).
+public enum Base64 {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-  static func encode(_ bytes: some Collection<UInt8>) -> String {
+  /// The text of `bytes`: four characters for each three bytes, the last group padded with `=`.
+  public static func encode(_ bytes: some Collection<UInt8>) -> String {
     var text: [UInt8] = []
     text.reserveCapacity((bytes.count + 2) / 3 * 4)
     var bits: UInt32 = 0
@@ -21,7 +22,7 @@ enum Base64 {
   }
 
   /// The bytes; nil for other characters, missing padding or bits left over.
-  static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+  public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
     guard text.count % 4 == 0 else { return nil }
     let digits = text.prefix { $0 != UInt8(ascii: "=") }
     let padding = text.count - digits.count
