@@ -19,8 +19,9 @@ final class DatagramBuffers {
   deinit { linux_send_batch_destroy(outgoing) }
 }
 
-/// A batch of datagrams as the kernel delivered them. Its bytes are valid only during the call that hands it over.
-public final class ReceivedDatagrams {
+/// A batch of datagrams as the kernel delivered them. Its bytes are valid only during the call that hands it over, on the
+/// thread of that call. (Sendable in name, so that a handler can take it into an actor that lives on the same loop.)
+public final class ReceivedDatagrams: @unchecked Sendable {
   /// Bytes kept of a datagram; what is longer arrives truncated.
   public static let maximumSize = 2048
 
