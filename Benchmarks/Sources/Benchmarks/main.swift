@@ -1,14 +1,19 @@
+// benchmarks [GROUP…]: measures and prints a table; without a group, everything. scripts/bench builds and runs it.
 import CPeers
 import Foundation
-let here = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
-_ = pin_to_core(0)
-var ports = [UInt16](repeating: 0, count: 32)
-_ = responders_start(32, &ports)
-let lt = try NodeProcess("libtorrent", here.appending(path: "LibtorrentNode"), [], neighbours: ports)
-for _ in 0..<2 {
-print("ping", lt.load(query_ping, seconds: 1))
-print("find", lt.load(query_find_node, seconds: 1))
-print("get", lt.load(query_get, seconds: 1))
+
+let groups: [(name: String, rows: () throws -> [Row])] = [
+  ("dns", DNSRows.rows)
+]
+
+let wanted = Set(CommandLine.arguments.dropFirst())
+if let unknown = wanted.subtracting(groups.map(\.name)).sorted().first {
+  print("benchmarks: no group \"\(unknown)\"; there are: \(groups.map(\.name).joined(separator: " "))")
+  exit(2)
 }
-print(lt.memory)
-lt.stop()
+// The nodes under test get the other core.
+_ = pin_to_core(0)
+var rows: [Row] = []
+for group in groups where wanted.isEmpty || wanted.contains(group.name) { rows += try group.rows() }
+report(rows)
+exit(rows.contains { $0.passes == false } ? 1 : 0)
