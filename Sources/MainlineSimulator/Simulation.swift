@@ -237,9 +237,10 @@ public final class Simulation {
     let index = datagrams.insert(bytes, from: sender, to: receiver)
     if conditions.corruption > 0, unit() < conditions.corruption, !bytes.isEmpty {
       statistics.corrupted += 1
+      let copy = datagrams[index]
       for _ in 0...network.next() % 3 {
-        let bit = Int(network.next() % UInt64(bytes.count * 8))
-        datagrams[index][bit / 8] ^= 1 << UInt8(bit % 8)
+        let bit = Int(network.next() % UInt64(copy.count * 8))
+        copy[bit / 8] ^= 1 << UInt8(bit % 8)
       }
     }
     var total = delay
