@@ -73,7 +73,7 @@ let package = Package(
     tests("DNSWireTests", ["DNSWire"]),
     tests("BencodeTests", ["Bencode"]),
     tests("MainlineProtocolTests", ["MainlineProtocol"]),
-    tests("PkarrTests", ["Pkarr", "DNSWire", "Cryptography"]),
+    tests("PkarrTests", ["Pkarr", "DNSWire", "Cryptography", "Addresses", "WireFormat"]),
     tests("EventLoopsTests", ["EventLoops"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("CommandLineToolTests", ["CommandLineTool"]),

@@ -54,6 +54,9 @@ public struct NotPublishable: Error, Hashable, Sendable, CustomStringConvertible
   /// The timestamp, 0 or beyond 2⁶³ − 1.
   public let timestamp: Timestamp
 
+  /// Names the timestamp.
+  public init(timestamp: Timestamp) { self.timestamp = timestamp }
+
   /// What is wrong, for a person.
   public var description: String {
     "the timestamp \(timestamp.microseconds) cannot be published: the DHT takes 1 to \(Int64.max)"
