@@ -58,7 +58,10 @@ let package = Package(
     // Floor 10: the command.
     .executableTarget(
       name: "pubky",
-      dependencies: ["Mainline", "Pkarr", "Logging", "Configuration", "CommandLineTool"],
+      dependencies: [
+        "Mainline", "MainlineProtocol", "Pkarr", "EventLoops", "Logging", "Configuration", "CommandLineTool",
+        "Cryptography", "Addresses", "PlainText", "WireFormat",
+      ],
       swiftSettings: swift),
 
     // Tests.
