@@ -20,7 +20,7 @@ enum PacketOutput {
   private static func json(_ record: ResourceRecord, in key: PublicKey) -> JSON {
     [
       "name": .string(key.relativeName(of: record.name)), "ttl": JSON(record.ttl),
-      "type": .string(record.type.description), "data": .string(data(record, in: key)),
+      "type": .string(record.type.description), "data": .string(record.data.presentation),
     ]
   }
 
@@ -29,14 +29,12 @@ enum PacketOutput {
     var table = Table(["name", "ttl", "type", "data"], alignments: [.left, .right, .left, .left])
     for record in records {
       table.add([
-        key.relativeName(of: record.name), String(record.ttl), record.type.description, data(record, in: key),
+        key.relativeName(of: record.name), String(record.ttl), record.type.description,
+        record.data.presentation(relativeTo: key.domainName),
       ])
     }
     return table
   }
-
-  /// The data of a record in presentation form. The key alone, as in `www CNAME @`, is written as people wrote it.
-  private static func data(_ record: ResourceRecord, in key: PublicKey) -> String { record.data.presentation }
 
   /// `4 records, 214 of 1000 bytes`
   static func size(_ packet: SignedPacket) -> String {
