@@ -58,10 +58,7 @@ let package = Package(
     // Floor 10: the command.
     .executableTarget(
       name: "pubky",
-      dependencies: [
-        "Mainline", "MainlineProtocol", "Pkarr", "EventLoops", "Logging", "Configuration", "CommandLineTool",
-        "Cryptography", "Addresses", "PlainText", "WireFormat",
-      ],
+      dependencies: ["Mainline", "Pkarr", "Logging", "Configuration", "CommandLineTool"],
       swiftSettings: swift),
 
     // Tests.
@@ -76,7 +73,7 @@ let package = Package(
     tests("DNSWireTests", ["DNSWire"]),
     tests("BencodeTests", ["Bencode"]),
     tests("MainlineProtocolTests", ["MainlineProtocol"]),
-    tests("PkarrTests", ["Pkarr", "DNSWire", "Cryptography", "Addresses", "WireFormat"]),
+    tests("PkarrTests", ["Pkarr", "DNSWire", "Cryptography"]),
     tests("EventLoopsTests", ["EventLoops"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("CommandLineToolTests", ["CommandLineTool"]),

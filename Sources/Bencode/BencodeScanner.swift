@@ -63,6 +63,12 @@ public struct BencodeScanner: ~Escapable {
     return true
   }
 
+  /// Goes to an absolute offset, to read something again.
+  public mutating func seek(to offset: Int) throws(BencodeError) {
+    guard offset >= 0, offset <= bytes.byteCount else { throw BencodeError(.truncated, at: bytes.byteCount) }
+    position = offset
+  }
+
   /// Counts one value against the limit.
   @inline(__always)
   public mutating func countValue() throws(BencodeError) {

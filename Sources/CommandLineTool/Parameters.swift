@@ -71,8 +71,7 @@ public struct Flag: Sendable {
 public struct Option<Value: Sendable>: Sendable {
   /// How it is written and explained.
   public let specification: OptionSpecification
-  /// Turns the text of the value into the value, or says what is wrong with it.
-  public let parse: @Sendable (String) throws(InvalidValue) -> Value
+  let parse: @Sendable (String) throws(InvalidValue) -> Value
 
   /// An option whose text `parse` turns into a value, throwing what is wrong with it.
   public init(

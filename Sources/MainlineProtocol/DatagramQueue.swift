@@ -45,15 +45,20 @@ public struct DatagramQueue: ~Copyable {
     used = 0
   }
 
-  /// Appends what `body` writes. False, and nothing is appended, if that does not fit one datagram or the queue is full.
+  /// Takes the last datagram back.
+  mutating func removeLast() { used = entries.removeLast().offset }
+
+  /// Begins a datagram: the writer is good until the queue is used again.
   @inline(__always)
-  mutating func append(to endpoint: Endpoint, _ body: (inout WireWriter) -> Void) -> Bool {
-    guard entries.count < Self.maximumCount else { return false }
+  mutating func begin() -> WireWriter {
     if memory.count - used < Self.maximumDatagramSize { grow() }
-    var writer = WireWriter(
-      UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + Self.maximumDatagramSize]))
-    body(&writer)
-    guard !writer.overflowed else { return false }
+    return WireWriter(UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + Self.maximumDatagramSize]))
+  }
+
+  /// Appends what was written. False, and nothing is appended, if that did not fit one datagram or the queue is full.
+  @inline(__always)
+  mutating func end(_ writer: consuming WireWriter, to endpoint: Endpoint) -> Bool {
+    guard !writer.overflowed, entries.count < Self.maximumCount else { return false }
     entries.append(Entry(endpoint: endpoint, offset: used, length: writer.count))
     used += writer.count
     return true

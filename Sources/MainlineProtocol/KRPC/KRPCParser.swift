@@ -1,0 +1,204 @@
+import Bencode
+
+/// Reads datagrams leniently (see `BencodeScanner`) and refuses only what cannot be a message.
+struct KRPCParser: ~Escapable {
+  private var scanner: BencodeScanner
+  private var message = KRPCMessage()
+  private var kind: UInt8 = 0
+  /// The dictionaries `a` and `r` as they stand in the datagram; `message.body` holds the fields of the first.
+  private var arguments = ByteRange.absent
+  private var results = ByteRange.absent
+
+  /// Larger datagrams are dropped unread.
+  static let maximumDatagramSize = 2048
+
+  @_lifetime(copy datagram)
+  private init(_ datagram: RawSpan) { scanner = BencodeScanner(datagram) }
+
+  /// The message in `datagram`; nil if it is not one dictionary with a usable `t` and `y`, or breaks a limit.
+  static func parse(_ datagram: RawSpan) -> KRPCMessage? {
+    guard datagram.byteCount <= maximumDatagramSize else { return nil }
+    var parser = KRPCParser(datagram)
+    do {
+      return try parser.parse()
+    } catch {
+      return nil
+    }
+  }
+
+  private mutating func parse() throws(BencodeError) -> KRPCMessage? {
+    guard try scanner.take(UInt8(ascii: "d")) else { return nil }
+    try scanner.countValue()
+    while try !scanner.take(UInt8(ascii: "e")) {
+      guard try envelopeField(scanner.bytes.packedKey(scanner.readString())) else { return nil }
+    }
+    guard message.transaction.isPresent,
+      (1...KRPCMessage.maximumTransactionSize).contains(Int(message.transaction.count))
+    else { return nil }
+    return try finished()
+  }
+
+  /// False where a known key stands twice with different values, or a known integer exceeds 64 bits.
+  @inline(__always)
+  private mutating func envelopeField(_ key: UInt64) throws(BencodeError) -> Bool {
+    switch key {
+    case Key.a, Key.r: return try dictionary(isArguments: key == Key.a)
+    case Key.t: return try scanner.string(&message.transaction)
+    case Key.y: return try kindByte()
+    case Key.q: return try scanner.string(&message.method)
+    case Key.v: return try scanner.string(&message.version)
+    case Key.ip: return try scanner.string(&message.observedEndpoint)
+    case Key.e: return try scanner.any(&message.error)
+    case Key.ro:
+      var value: Int64?
+      guard try scanner.integer(&value) else { return false }
+      if let value, value != 0 { message.isReadOnly = true }
+      return true
+    default:
+      _ = try scanner.skipValue()
+      return true
+    }
+  }
+
+  private mutating func kindByte() throws(BencodeError) -> Bool {
+    var value = ByteRange.absent
+    guard try scanner.string(&value), value.count == 1 else { return false }
+    let byte = scanner.bytes.unsafeLoad(fromByteOffset: Int(value.offset), as: UInt8.self)
+    defer { kind = byte }
+    return kind == 0 || kind == byte
+  }
+
+  /// Reads the fields of the first of `a` and `r` in passing, and remembers where the other stands.
+  @inline(__always)
+  private mutating func dictionary(isArguments: Bool) throws(BencodeError) -> Bool {
+    let isFirst = !arguments.isPresent && !results.isPresent
+    guard isFirst, try scanner.peek() == UInt8(ascii: "d") else {
+      return isArguments ? try scanner.any(&arguments) : try scanner.any(&results)
+    }
+    let start = scanner.position
+    guard try fields() else { return false }
+    let range = ByteRange(offset: start, count: scanner.position &- start)
+    if isArguments { arguments = range } else { results = range }
+    message.hasBody = true
+    return true
+  }
+
+  /// Makes sure that the fields are those of `a` in a query and of `r` in a response.
+  private mutating func finished() throws(BencodeError) -> KRPCMessage? {
+    let wanted: ByteRange
+    let other: ByteRange
+    switch kind {
+    case UInt8(ascii: "q"): (message.kind, wanted, other) = (.query, arguments, results)
+    case UInt8(ascii: "r"): (message.kind, wanted, other) = (.response, results, arguments)
+    case UInt8(ascii: "e"):
+      message.kind = .error
+      return message
+    default: return nil
+    }
+    if !other.isPresent { return message }
+    message.body = KRPCMessage.Body()
+    message.hasBody = false
+    guard wanted.isPresent else { return message }
+    try scanner.seek(to: Int(wanted.offset))
+    guard try scanner.peek() == UInt8(ascii: "d") else { return message }
+    message.hasBody = true
+    return try fields() ? message : nil
+  }
+}
+
+// MARK: - Arguments and results
+
+extension KRPCParser {
+  private mutating func fields() throws(BencodeError) -> Bool {
+    guard try scanner.take(UInt8(ascii: "d")) else { return false }
+    try scanner.countValue()
+    while try !scanner.take(UInt8(ascii: "e")) {
+      let key = try scanner.readString()
+      guard try key.count > 7 ? longKey(key) : field(scanner.bytes.packedKey(key)) else { return false }
+    }
+    return true
+  }
+
+  @inline(__always)
+  private mutating func field(_ key: UInt64) throws(BencodeError) -> Bool {
+    switch key {
+    case Key.id: return try scanner.string(&message.body.id, count: 20)
+    case Key.target: return try scanner.string(&message.body.target, count: 20)
+    case Key.token: return try scanner.string(&message.body.token, upTo: 64)
+    case Key.nodes: return try scanner.string(&message.body.nodes)
+    case Key.nodes6: return try scanner.string(&message.body.nodes6)
+    case Key.v: return try scanner.any(&message.body.value)
+    case Key.seq:
+      message.body.mentions.insert(.seq)
+      return try scanner.integer(&message.body.seq)
+    case Key.k:
+      message.body.mentions.insert(.key)
+      return try scanner.string(&message.body.key, count: 32)
+    case Key.sig:
+      message.body.mentions.insert(.signature)
+      return try scanner.string(&message.body.signature, count: 64)
+    case Key.salt:
+      message.body.mentions.insert(.salt)
+      return try scanner.string(&message.body.salt)
+    case Key.cas:
+      message.body.mentions.insert(.cas)
+      return try scanner.integer(&message.body.cas)
+    case Key.values: return try scanner.any(&message.body.values)
+    case Key.want: return try scanner.any(&message.body.want)
+    case Key.port: return try scanner.integer(&message.body.port)
+    case Key.samples: return try scanner.string(&message.body.samples)
+    default:
+      _ = try scanner.skipValue()
+      return true
+    }
+  }
+
+  private mutating func longKey(_ key: ByteRange) throws(BencodeError) -> Bool {
+    if scanner.bytes.isEqual(key, "info_hash") { return try scanner.string(&message.body.infoHash, count: 20) }
+    if scanner.bytes.isEqual(key, "implied_port") { return try scanner.integer(&message.body.impliedPort) }
+    _ = try scanner.skipValue()
+    return true
+  }
+}
+
+// MARK: - Values: one of another type, or a string of another size, is absent
+
+extension BencodeScanner {
+  @inline(__always)
+  fileprivate mutating func string(
+    _ field: inout ByteRange, count: Int? = nil, upTo limit: Int? = nil
+  ) throws(BencodeError) -> Bool {
+    guard try peek() &- 48 <= 9 else {
+      _ = try skipValue()
+      return true
+    }
+    try countValue()
+    let value = try readString()
+    if let count, Int(value.count) != count { return true }
+    if let limit, Int(value.count) > limit { return true }
+    return store(value, in: &field)
+  }
+
+  @inline(__always)
+  fileprivate mutating func any(_ field: inout ByteRange) throws(BencodeError) -> Bool {
+    store(try skipValue(), in: &field)
+  }
+
+  fileprivate mutating func integer(_ field: inout Int64?) throws(BencodeError) -> Bool {
+    guard try peek() == UInt8(ascii: "i") else {
+      _ = try skipValue()
+      return true
+    }
+    try countValue()
+    guard let value = try readInteger(), field == nil || field == value else { return false }
+    field = value
+    return true
+  }
+
+  @inline(__always)
+  private func store(_ value: ByteRange, in field: inout ByteRange) -> Bool {
+    if field.isPresent { return bytes.isEqual(field, value) }
+    field = value
+    return true
+  }
+}

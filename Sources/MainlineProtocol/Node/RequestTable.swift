@@ -1,0 +1,93 @@
+import Addresses
+
+/// Queries of ours that wait for an answer, by transaction id.
+struct RequestTable: Sendable {
+  struct Request: Sendable {
+    let endpoint: Endpoint
+    /// Who was asked, as far as its id was known.
+    let contact: NodeContact?
+    let owner: Owner
+    let sentAt: Instant
+    /// A `get`: a node that answers everything else but never this has no storage (Transmission).
+    let asksForItems: Bool
+  }
+
+  /// For whom a query was sent.
+  enum Owner: Sendable {
+    case lookup(Int, candidate: Int)
+    /// A put to one of its targets.
+    case put(Int, target: Int)
+    /// A `get` to one target of a put, for a token.
+    case putToken(Int, target: Int)
+    case ping(QueryID)
+    /// The table wants to know whether the node is still there.
+    case table
+  }
+
+  /// Requests at the same time; beyond, lookups wait.
+  static let maximumCount = 4096
+
+  private var requests: [UInt32: Request] = [:]
+  private var perEndpoint: [Endpoint: Int] = [:]
+  private var perHost: [AddressBlock: Int] = [:]
+  /// How long answers take.
+  var roundTrips = RoundTripEstimator()
+  /// A sliding record of the last 1000 requests: bit set = answered.
+  private var lately = AnswerRecord()
+
+  var count: Int { requests.count }
+  var isFull: Bool { requests.count >= Self.maximumCount }
+  var answeredShare: Double? { lately.share }
+
+  subscript(transaction: UInt32) -> Request? { requests[transaction] }
+
+  /// Whether one more request to this endpoint and this address stays within the limits.
+  func admits(_ endpoint: Endpoint, perEndpoint endpointLimit: Int, perHost hostLimit: Int) -> Bool {
+    perEndpoint[endpoint, default: 0] < endpointLimit
+      && perHost[.host(endpoint.address), default: 0] < hostLimit
+  }
+
+  mutating func insert(_ request: Request, transaction: UInt32) {
+    requests[transaction] = request
+    perEndpoint[request.endpoint, default: 0] += 1
+    perHost[.host(request.endpoint.address), default: 0] += 1
+  }
+
+  mutating func remove(_ transaction: UInt32) -> Request? {
+    guard let request = requests.removeValue(forKey: transaction) else { return nil }
+    Self.decrement(&perEndpoint, request.endpoint)
+    Self.decrement(&perHost, .host(request.endpoint.address))
+    return request
+  }
+
+  private static func decrement<Key>(_ counts: inout [Key: Int], _ key: Key) {
+    guard let count = counts[key] else { return }
+    counts[key] = count > 1 ? count - 1 : nil
+  }
+
+  /// Transactions to an endpoint.
+  func transactions(to endpoint: Endpoint) -> [UInt32] {
+    requests.filter { $0.value.endpoint == endpoint }.map(\.key).sorted()
+  }
+
+  mutating func record(answered: Bool) { lately.add(answered) }
+
+  private struct AnswerRecord: Sendable {
+    private var bits = [Bool]()
+    private var position = 0
+    private var answered = 0
+
+    var share: Double? { bits.isEmpty ? nil : Double(answered) / Double(bits.count) }
+
+    mutating func add(_ bit: Bool) {
+      if bits.count < 1000 {
+        bits.append(bit)
+      } else {
+        if bits[position] { answered -= 1 }
+        bits[position] = bit
+        position = (position + 1) % 1000
+      }
+      if bit { answered += 1 }
+    }
+  }
+}

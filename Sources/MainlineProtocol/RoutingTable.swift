@@ -1,0 +1,379 @@
+import Addresses
+
+/// The nodes that a node knows: 160 buckets by XOR distance from its own id (BEP 5, mainline rules of liveness).
+///
+/// Only nodes that answered us stand in a bucket. A full bucket keeps who is good; newcomers wait in a small cache for a
+/// place, and so do nodes that asked us but have not answered yet.
+struct RoutingTable: Sendable {
+  struct Bucket: Sendable {
+    fileprivate(set) var nodes: [RoutingNode] = []
+    fileprivate(set) var replacements: [RoutingNode] = []
+    fileprivate(set) var lastResponse = Instant.distantPast
+    /// When a lookup for a random id of this bucket was last started.
+    var lastRefresh = Instant.distantPast
+  }
+
+  /// What a response has changed.
+  enum Admission: Equatable, Sendable {
+    case updated, added, refused
+    /// It waits for a place; whoever holds it should prove that he is still there.
+    case waiting(toPing: NodeContact?)
+    /// The node at this endpoint has changed its id and was removed.
+    case changedID
+  }
+
+  /// Nodes in a bucket (K).
+  static let bucketSize = 20
+  /// Nodes that wait for a place in a bucket.
+  static let replacementCount = 8
+  /// Different secure ids that one IPv4 address can have (BEP 42).
+  static let maximumPerHost = 8
+  /// Nodes of one /24 (IPv6 /64) in a bucket.
+  static let maximumPerNetwork = 2
+
+  let localID: NodeID
+  /// False on an isolated network, where all nodes may have one address.
+  private let limitsAddresses: Bool
+  private(set) var buckets = [Bucket](repeating: Bucket(), count: 161)
+  private var idsByEndpoint: [Endpoint: NodeID] = [:]
+  /// Bit n of the word is set if bucket n holds a node: spares the look at empty ones.
+  private var occupied = OccupiedBuckets()
+
+  init(localID: NodeID, limitsAddresses: Bool) {
+    self.localID = localID
+    self.limitsAddresses = limitsAddresses
+  }
+
+  /// Number of nodes in the buckets.
+  private(set) var count = 0
+
+  var isEmpty: Bool { count == 0 }
+
+  func id(at endpoint: Endpoint) -> NodeID? { idsByEndpoint[endpoint] }
+
+  // MARK: Hearing of nodes
+
+  /// A node answered a query of ours.
+  mutating func responded(
+    _ contact: NodeContact, isSecure: Bool, asksForItems: Bool = false, at now: Instant
+  ) -> Admission {
+    if let known = idsByEndpoint[contact.endpoint], known != contact.id {
+      remove(id: known)
+      return .changedID
+    }
+    let number = localID.bucketDistance(to: contact.id)
+    guard number > 0 else { return .refused }
+    if let index = buckets[number].nodes.firstIndex(where: { $0.contact.id == contact.id }) {
+      buckets[number].nodes[index].answered(asksForItems: asksForItems, at: now)
+      return refresh(bucket: number, index: index, contact, isSecure: isSecure, at: now)
+    }
+    guard admitsAddress(contact, isSecure: isSecure, bucket: number) else { return .refused }
+    let newcomer = RoutingNode(contact, isSecure: isSecure, hasResponded: true, at: now)
+    buckets[number].replacements.removeAll { $0.contact.id == contact.id || $0.contact.endpoint == contact.endpoint }
+    if buckets[number].nodes.count < Self.bucketSize {
+      insert(newcomer, bucket: number, at: now)
+      return .added
+    }
+    if let bad = buckets[number].nodes.firstIndex(where: \.isBad) {
+      removeNode(bucket: number, index: bad)
+      insert(newcomer, bucket: number, at: now)
+      return .added
+    }
+    keepWaiting(newcomer, bucket: number)
+    let silent = buckets[number].nodes.filter { !$0.isGood(at: now) }.min { $0.lastHeard < $1.lastHeard }
+    return .waiting(toPing: silent?.contact)
+  }
+
+  /// A node asked us something. Returns false if it is unknown here (it then waits, to be pinged).
+  @discardableResult
+  mutating func queried(by contact: NodeContact, isSecure: Bool, at now: Instant) -> Bool {
+    let number = localID.bucketDistance(to: contact.id)
+    guard number > 0 else { return true }
+    if let index = buckets[number].nodes.firstIndex(where: { $0.contact.id == contact.id }) {
+      if buckets[number].nodes[index].contact.endpoint == contact.endpoint {
+        buckets[number].nodes[index].queried(at: now)
+      }
+      return true
+    }
+    guard idsByEndpoint[contact.endpoint] == nil, admitsAddress(contact, isSecure: isSecure, bucket: number),
+      !buckets[number].replacements.contains(where: {
+        $0.contact.id == contact.id || $0.contact.endpoint == contact.endpoint
+      })
+    else { return false }
+    keepWaiting(RoutingNode(contact, isSecure: isSecure, hasResponded: false, at: now), bucket: number)
+    return false
+  }
+
+  /// A node did not answer. Returns true if the node should be asked once more because others wait for its place.
+  mutating func failed(_ contact: NodeContact, asksForItems: Bool = false) -> Bool {
+    let number = localID.bucketDistance(to: contact.id)
+    buckets[number].replacements.removeAll { $0.contact == contact && !$0.hasResponded }
+    guard let index = buckets[number].nodes.firstIndex(where: { $0.contact == contact }) else { return false }
+    buckets[number].nodes[index].failed(asksForItems: asksForItems)
+    let failures = buckets[number].nodes[index].failures
+    // Without an heir even a bad node stays: if our own network was gone, it may be all that is left.
+    guard let heir = buckets[number].replacements.lastIndex(where: \.hasResponded) else { return false }
+    guard failures >= 2 else { return true }
+    let node = buckets[number].replacements.remove(at: heir)
+    removeNode(bucket: number, index: index)
+    insert(node, bucket: number, at: node.lastResponse)
+    return false
+  }
+
+  mutating func remove(id: NodeID) {
+    let number = localID.bucketDistance(to: id)
+    guard let index = buckets[number].nodes.firstIndex(where: { $0.contact.id == id }) else { return }
+    removeNode(bucket: number, index: index)
+  }
+
+  // MARK: Rules
+
+  private mutating func refresh(
+    bucket number: Int, index: Int, _ contact: NodeContact, isSecure: Bool, at now: Instant
+  ) -> Admission {
+    let node = buckets[number].nodes[index]
+    if node.contact.endpoint != contact.endpoint {
+      // The same id from elsewhere: believed only if it is bound to its new address and the old one was not, or if the
+      // old one is gone.
+      guard node.isBad || isSecure && !node.isSecure else { return .refused }
+      removeNode(bucket: number, index: index)
+      insert(RoutingNode(contact, isSecure: isSecure, hasResponded: true, at: now), bucket: number, at: now)
+      return .added
+    }
+    buckets[number].nodes[index].responded(at: now)
+    buckets[number].lastResponse = now
+    return .updated
+  }
+
+  private func admitsAddress(_ contact: NodeContact, isSecure: Bool, bucket number: Int) -> Bool {
+    guard limitsAddresses else { return true }
+    let network = AddressBlock.network(contact.endpoint.address)
+    let neighbours = buckets[number].nodes.count {
+      AddressBlock.network($0.contact.endpoint.address) == network
+    }
+    guard neighbours < Self.maximumPerNetwork else { return false }
+    // One insecure node per address, or several secure ones with different prefixes.
+    let host = AddressBlock.host(contact.endpoint.address)
+    for (endpoint, id) in idsByEndpoint where AddressBlock.host(endpoint.address) == host {
+      guard isSecure,
+        endpoint == contact.endpoint || SecureNodeID.prefix(of: id) != SecureNodeID.prefix(of: contact.id),
+        SecureNodeID.isValid(id, for: endpoint.address, exemptsLocalNetworks: false)
+      else { return false }
+    }
+    return true
+  }
+
+  private mutating func insert(_ node: RoutingNode, bucket number: Int, at now: Instant) {
+    buckets[number].nodes.append(node)
+    buckets[number].lastResponse = max(buckets[number].lastResponse, now)
+    idsByEndpoint[node.contact.endpoint] = node.contact.id
+    occupied.insert(number)
+    count += 1
+  }
+
+  private mutating func removeNode(bucket number: Int, index: Int) {
+    let node = buckets[number].nodes.remove(at: index)
+    idsByEndpoint[node.contact.endpoint] = nil
+    if buckets[number].nodes.isEmpty { occupied.remove(number) }
+    count -= 1
+  }
+
+  private mutating func keepWaiting(_ node: RoutingNode, bucket number: Int) {
+    var waiting = buckets[number].replacements
+    if waiting.count >= Self.replacementCount {
+      // Whoever has answered is worth more than whoever has only asked.
+      guard let place = waiting.firstIndex(where: { !$0.hasResponded }) ?? (node.hasResponded ? 0 : nil) else { return }
+      waiting.remove(at: place)
+    }
+    waiting.append(node)
+    buckets[number].replacements = waiting
+  }
+}
+
+// MARK: - Finding nodes
+
+extension RoutingTable {
+  /// A node that was found: its place in the table, and how it ranks.
+  struct Match: Sendable {
+    fileprivate var rank = Int.max
+    fileprivate var distance = NodeID.zero
+    fileprivate var bucket: UInt8 = 0
+    fileprivate var index: UInt8 = 0
+  }
+
+  /// The closest nodes, nearest first, in a buffer of fixed size.
+  struct Matches: Sendable {
+    fileprivate var items = InlineArray<8, Match>(repeating: Match())
+    private(set) var count = 0
+    fileprivate let limit: Int
+
+    fileprivate init(limit: Int) { self.limit = min(limit, 8) }
+
+    fileprivate var isFull: Bool { count == limit }
+
+    @inline(__always)
+    fileprivate mutating func offer(_ match: Match) {
+      var place = count
+      while place > 0, Self.precedes(match, items[place &- 1]) { place &-= 1 }
+      guard place < limit else { return }
+      if count < limit { count &+= 1 }
+      var index = count &- 1
+      while index > place {
+        items[index] = items[index &- 1]
+        index &-= 1
+      }
+      items[place] = match
+    }
+
+    @inline(__always)
+    private static func precedes(_ a: Match, _ b: Match) -> Bool {
+      a.rank != b.rank ? a.rank < b.rank : a.distance < b.distance
+    }
+  }
+
+  /// At most eight good nodes that may be named to others, by XOR distance from `target`; among nodes that share the
+  /// same number of leading bits with it, secure ones first.
+  @inline(__always)
+  func closest(to target: NodeID, limit: Int = 8, excluding asker: Endpoint?, at now: Instant) -> Matches {
+    var matches = Matches(limit: limit)
+    let home = localID.bucketDistance(to: target)
+    // Who shares the target's bucket is nearest; then all lower buckets together; then the higher ones, one by one.
+    if home > 0 { collect(bucket: home, target, excluding: asker, at: now, into: &matches) }
+    if matches.isFull { return matches }
+    occupied.forEach(below: home) { collect(bucket: $0, target, excluding: asker, at: now, into: &matches) }
+    occupied.forEach(above: home) { number in
+      if !matches.isFull { collect(bucket: number, target, excluding: asker, at: now, into: &matches) }
+    }
+    return matches
+  }
+
+  @inline(__always)
+  private func collect(
+    bucket number: Int, _ target: NodeID, excluding asker: Endpoint?, at now: Instant, into matches: inout Matches
+  ) {
+    buckets[number].nodes.withUnsafeBufferPointer { nodes in
+      for index in nodes.indices where nodes[index].isGood(at: now) {
+        if let asker, nodes[index].contact.endpoint == asker { continue }
+        let distance = nodes[index].contact.id ^ target
+        let rank = (160 &- distance.leadingZeroBitCount) &* 2 &+ (nodes[index].isSecure ? 0 : 1)
+        matches.offer(
+          Match(
+            rank: rank, distance: distance, bucket: UInt8(truncatingIfNeeded: number),
+            index: UInt8(truncatingIfNeeded: index)))
+      }
+    }
+  }
+
+  /// Match `index` of a search made just before.
+  @inline(__always)
+  func contact(_ matches: Matches, _ index: Int) -> NodeContact {
+    let match = matches.items[index]
+    return buckets[Int(match.bucket)].nodes[Int(match.index)].contact
+  }
+
+  /// True if there is a node that is not bad.
+  var hasUsableNodes: Bool {
+    count > 0 && buckets.contains { $0.nodes.contains { !$0.isBad } }
+  }
+
+  /// Number of good nodes.
+  func goodCount(at now: Instant) -> Int {
+    count == 0 ? 0 : buckets.reduce(0) { $0 + $1.nodes.count { $0.isGood(at: now) } }
+  }
+
+  /// All nodes that are not bad.
+  func usableNodes() -> [RoutingNode] {
+    var nodes: [RoutingNode] = []
+    nodes.reserveCapacity(count)
+    for number in 1...160 where !buckets[number].nodes.isEmpty {
+      nodes += buckets[number].nodes.filter { !$0.isBad }
+    }
+    return nodes
+  }
+}
+
+// MARK: - Maintenance
+
+extension RoutingTable {
+  /// Nodes not heard of for `silence`, longest silent first, at most `limit`.
+  func silentNodes(for silence: Duration, limit: Int, at now: Instant) -> [NodeContact] {
+    let due = now.advanced(by: .zero - silence)
+    return usableNodes().filter { $0.lastResponse <= due }.sorted { $0.lastResponse < $1.lastResponse }
+      .prefix(limit).map(\.contact)
+  }
+
+  /// The node that waits longest and has never answered: to be pinged.
+  func unconfirmed() -> NodeContact? {
+    buckets.lazy.flatMap(\.replacements).filter { !$0.hasResponded && !$0.isBad }
+      .min { $0.firstHeard < $1.firstHeard }?.contact
+  }
+
+  /// It has been pinged; if it answers it enters as a responder.
+  mutating func forgetUnconfirmed(_ contact: NodeContact) {
+    buckets[localID.bucketDistance(to: contact.id)].replacements.removeAll {
+      $0.contact == contact && !$0.hasResponded
+    }
+  }
+
+  /// A bucket that heard nothing for 15 minutes: one that holds nodes, or the first empty one below those.
+  func staleBucket(at now: Instant) -> Int? {
+    let lowest = (1...160).first { !buckets[$0].nodes.isEmpty } ?? 160
+    let due = now.advanced(by: .zero - RoutingNode.goodFor)
+    return (max(1, lowest - 1)...160).first { number in
+      let bucket = buckets[number]
+      return (!bucket.nodes.isEmpty || number == lowest - 1) && bucket.lastResponse <= due && bucket.lastRefresh <= due
+    }
+  }
+
+  mutating func refreshed(bucket number: Int, at now: Instant) { buckets[number].lastRefresh = now }
+
+  /// The same nodes seen from another id: for a node whose address has changed.
+  func rebuilt(around id: NodeID, at now: Instant) -> RoutingTable {
+    var table = RoutingTable(localID: id, limitsAddresses: limitsAddresses)
+    for node in usableNodes() where node.contact.id != id {
+      let number = id.bucketDistance(to: node.contact.id)
+      guard table.buckets[number].nodes.count < Self.bucketSize else { continue }
+      table.insert(node, bucket: number, at: node.lastResponse)
+    }
+    return table
+  }
+
+  /// Good nodes, longest known first.
+  func nodesToSave(limit: Int, at now: Instant) -> [NodeContact] {
+    usableNodes().filter { $0.isGood(at: now) }.sorted { $0.firstHeard < $1.firstHeard }.prefix(limit).map(\.contact)
+  }
+}
+
+/// Which of the 160 buckets hold nodes.
+private struct OccupiedBuckets: Sendable {
+  private var words = InlineArray<3, UInt64>(repeating: 0)
+
+  mutating func insert(_ number: Int) { words[number >> 6] |= 1 << UInt64(number & 63) }
+  mutating func remove(_ number: Int) { words[number >> 6] &= ~(1 << UInt64(number & 63)) }
+
+  @inline(__always)
+  func forEach(below limit: Int, _ body: (Int) -> Void) {
+    for index in stride(from: 2, through: 0, by: -1) {
+      var word = words[index]
+      while word != 0 {
+        let bit = 63 &- word.leadingZeroBitCount
+        word &= ~(1 << UInt64(bit))
+        let number = index &* 64 &+ bit
+        if number < limit { body(number) }
+      }
+    }
+  }
+
+  @inline(__always)
+  func forEach(above limit: Int, _ body: (Int) -> Void) {
+    for index in 0..<3 {
+      var word = words[index]
+      while word != 0 {
+        let bit = word.trailingZeroBitCount
+        word &= word &- 1
+        let number = index &* 64 &+ bit
+        if number > limit { body(number) }
+      }
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import Addresses
+import Cryptography
+import Testing
+
+@testable import MainlineProtocol
+
+/// A handful of nodes joined by a wire that delivers everything at once: enough to see what a node says and does.
+final class SmallNetwork {
+  final class Host {
+    var node: DHTNode
+    let endpoint: Endpoint
+    var events: [NodeEvent] = []
+
+    init(_ configuration: NodeConfiguration, endpoint: Endpoint, seed: UInt64, at now: Instant) {
+      self.endpoint = endpoint
+      var configuration = configuration
+      configuration.localEndpoints = [endpoint]
+      node = DHTNode(configuration: configuration, random: RandomSource(seed: seed), at: now)
+    }
+  }
+
+  var now = Instant(nanoseconds: 0)
+  private(set) var hosts: [Host] = []
+  private var byEndpoint: [Endpoint: Host] = [:]
+  /// Datagrams to these endpoints vanish.
+  var silent: Set<Endpoint> = []
+
+  init(nodes: Int) {
+    for index in 0..<nodes { add(seed: UInt64(index), bootstrap: index == 0 ? [] : [hosts[0].endpoint]) }
+    settle()
+  }
+
+  @discardableResult
+  func add(
+    _ configuration: NodeConfiguration = .isolated, seed: UInt64, bootstrap: [Endpoint]
+  ) -> Host {
+    var configuration = configuration
+    configuration.hasBootstrap = !bootstrap.isEmpty
+    let endpoint = Endpoint(.loopbackV4, port: UInt16(10_000 + hosts.count))
+    let host = Host(configuration, endpoint: endpoint, seed: seed, at: now)
+    hosts.append(host)
+    byEndpoint[endpoint] = host
+    host.node.addBootstrap(bootstrap, at: now)
+    host.node.tick(at: now)
+    settle()
+    return host
+  }
+
+  /// Delivers until nobody has anything to say.
+  func settle() {
+    var isQuiet = false
+    while !isQuiet {
+      isQuiet = true
+      for host in hosts {
+        host.events += host.node.takeEvents()
+        let datagrams = (0..<host.node.outbox.count).map {
+          (host.node.outbox.endpoint(at: $0), [UInt8](host.node.outbox.bytes(at: $0)))
+        }
+        host.node.outbox.removeAll()
+        for (endpoint, bytes) in datagrams where !silent.contains(endpoint) {
+          isQuiet = false
+          byEndpoint[endpoint]?.node.receive(bytes.span.bytes, from: host.endpoint, at: now)
+        }
+      }
+    }
+    for host in hosts { host.events += host.node.takeEvents() }
+  }
+
+  /// Lets time pass, from deadline to deadline.
+  func advance(by duration: Duration) {
+    let end = now.advanced(by: duration)
+    while let next = hosts.map({ $0.node.nextDeadline }).min(), next <= end {
+      now = max(now, next)
+      for host in hosts where host.node.nextDeadline <= now { host.node.tick(at: now) }
+      settle()
+    }
+    now = end
+  }
+
+  func run(_ query: Query, on host: Int) -> (result: QueryResult?, items: [MutableItem]) {
+    hosts[host].events = []
+    let id = hosts[host].node.start(query, at: now)
+    settle()
+    var result: QueryResult?
+    var items: [MutableItem] = []
+    for event in hosts[host].events {
+      switch event {
+      case .finished(id, let ended): result = ended
+      case .mutableItem(id, let item): items.append(item)
+      default: break
+      }
+    }
+    return (result, items)
+  }
+}
+
+@Suite struct DHTNodeTests {
+  let owner = Ed25519.SecretKey(seed: [UInt8](repeating: 7, count: 32))!
+
+  @Test("what one node stores another one finds")
+  func putAndGet() throws {
+    let network = SmallNetwork(nodes: 30)
+    let item = try MutableItem(signedBy: owner, seq: 5, bytes: Array("hello".utf8))
+    guard case .stored(let outcome) = network.run(.putMutable(item, PutOptions()), on: 3).result else {
+      Issue.record("not stored")
+      return
+    }
+    #expect(outcome.stored >= 20)
+    #expect(outcome.sent == outcome.stored)
+    for host in [0, 9, 29] {
+      let found = network.run(.getMutable(key: owner.publicKey, salt: [], newerThan: nil), on: host)
+      guard case .mutable(let newest?, let counts) = found.result else {
+        Issue.record("not found by \(host)")
+        continue
+      }
+      #expect(newest == item)
+      #expect(found.items == [item])
+      #expect(counts.values >= 15)
+      #expect(counts.holdersOfNewest == counts.values)
+      #expect(counts.timedOut == 0)
+    }
+  }
+
+  @Test("a newer item takes the place of an older one, and an older one is refused before it is sent")
+  func newer() throws {
+    let network = SmallNetwork(nodes: 24)
+    let first = try MutableItem(signedBy: owner, seq: 1, bytes: [1])
+    let second = try MutableItem(signedBy: owner, seq: 2, bytes: [2])
+    _ = network.run(.putMutable(first, PutOptions()), on: 1)
+    _ = network.run(.putMutable(second, PutOptions()), on: 2)
+    guard case .failed(.notMostRecent(let outcome)) = network.run(.putMutable(first, PutOptions()), on: 5).result else {
+      Issue.record("the older item was not refused")
+      return
+    }
+    #expect(outcome.sent == 0)
+    #expect(outcome.highestSeqFound == 2)
+    guard
+      case .mutable(let newest, _) = network.run(
+        .getMutable(key: owner.publicKey, salt: [], newerThan: nil), on: 7
+      ).result
+    else {
+      Issue.record("nothing found")
+      return
+    }
+    #expect(newest == second)
+  }
+
+  @Test("a silent candidate delays a lookup by the soft timeout, not by the request timeout")
+  func silence() throws {
+    let network = SmallNetwork(nodes: 30)
+    network.silent = [network.hosts[4].endpoint]
+    let item = try MutableItem(signedBy: owner, seq: 1, bytes: [1])
+    let start = network.now
+    let id = network.hosts[8].node.start(.putMutable(item, PutOptions()), at: start)
+    network.settle()
+    network.advance(by: .milliseconds(301))
+    let put = network.hosts[8].events.contains { if case .finished(id, .stored) = $0 { true } else { false } }
+    #expect(put)
+  }
+
+  @Test("immutable items and peers are stored and found")
+  func immutableAndPeers() throws {
+    let network = SmallNetwork(nodes: 25)
+    let item = try ImmutableItem(bytes: Array("for ever".utf8))
+    guard case .stored = network.run(.putImmutable(item), on: 2).result else {
+      Issue.record("not stored")
+      return
+    }
+    guard case .immutable(let found, _) = network.run(.getImmutable(item.target), on: 11).result else {
+      Issue.record("not found")
+      return
+    }
+    #expect(found == item)
+    let infoHash = NodeID([UInt8](repeating: 3, count: 20))!
+    guard case .stored = network.run(.announcePeer(infoHash, port: 4242), on: 6).result else {
+      Issue.record("not announced")
+      return
+    }
+    _ = network.run(.getPeers(infoHash), on: 13)
+    let peers = network.hosts[13].events.flatMap { if case .peers(_, let peers) = $0 { peers } else { [Endpoint]() } }
+    #expect(Set(peers) == [Endpoint(.loopbackV4, port: 4242)])
+  }
+}
