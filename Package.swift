@@ -50,7 +50,7 @@ let package = Package(
     module("CommandLineTool", ["PlainText"]),
 
     // Floor 7: the DHT on real sockets.
-    module("Mainline", ["MainlineProtocol", "EventLoops"]),
+    module("Mainline", ["MainlineProtocol", "EventLoops", "Cryptography", "Addresses"]),
 
     // Beside the floors: a network in one process.
     module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
