@@ -58,7 +58,10 @@ let package = Package(
     // Floor 10: the command.
     .executableTarget(
       name: "pubky",
-      dependencies: ["Mainline", "Pkarr", "Logging", "Configuration", "CommandLineTool"],
+      dependencies: [
+        "Mainline", "MainlineProtocol", "Pkarr", "EventLoops", "Logging", "Configuration", "CommandLineTool",
+        "Cryptography", "Addresses", "PlainText", "WireFormat",
+      ],
       swiftSettings: swift),
 
     // Tests.
@@ -73,7 +76,7 @@ let package = Package(
     tests("DNSWireTests", ["DNSWire"]),
     tests("BencodeTests", ["Bencode"]),
     tests("MainlineProtocolTests", ["MainlineProtocol"]),
-    tests("PkarrTests", ["Pkarr", "DNSWire", "Cryptography"]),
+    tests("PkarrTests", ["Pkarr", "DNSWire", "Cryptography", "Addresses", "WireFormat"]),
     tests("EventLoopsTests", ["EventLoops"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("CommandLineToolTests", ["CommandLineTool"]),

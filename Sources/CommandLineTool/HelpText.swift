@@ -32,9 +32,13 @@ struct HelpText {
     }
     section("Commands", path.command.visibleSubcommands.map { ($0.name, $0.summary) }, &lines)
     section("Arguments", path.command.arguments.map { ($0.name, $0.summary) }, &lines)
-    let own = path.ownOptions + (path.commands.count == 1 ? [CommandParser.version.specification] : [])
-    section("Options", own.map(Self.row), &lines)
-    section(path.commands.count == 1 ? "" : "General options", path.inheritedOptions.map(Self.row), &lines)
+    if path.commands.count == 1 {
+      let all = path.ownOptions + [CommandParser.version.specification] + path.inheritedOptions
+      section("Options", all.map(Self.row), &lines)
+    } else {
+      section("Options", path.ownOptions.map(Self.row), &lines)
+      section("General options", path.inheritedOptions.map(Self.row), &lines)
+    }
     if !path.command.examples.isEmpty {
       lines += ["", style.bold("Examples:")]
       for example in path.command.examples {
@@ -50,10 +54,10 @@ struct HelpText {
     (spelling(option), option.summary + (option.isRepeatable ? " (may be repeated)" : ""))
   }
 
-  /// Two columns: names, and what they mean, wrapped beside them. Without a title it goes on with the section before.
+  /// Two columns: names, and what they mean, wrapped beside them.
   private func section(_ title: String, _ rows: [(String, String)], _ lines: inout [String]) {
     guard !rows.isEmpty else { return }
-    if !title.isEmpty { lines += ["", style.bold("\(title):")] }
+    lines += ["", style.bold("\(title):")]
     let column = min(rows.map { $0.0.count }.max() ?? 0, max(20, width / 3)) + 4
     for (name, meaning) in rows {
       let wrapped = TextLayout.wrap(meaning, width: width, indent: column)

@@ -71,7 +71,8 @@ public struct Flag: Sendable {
 public struct Option<Value: Sendable>: Sendable {
   /// How it is written and explained.
   public let specification: OptionSpecification
-  let parse: @Sendable (String) throws(InvalidValue) -> Value
+  /// Turns the text of the value into the value, or says what is wrong with it.
+  public let parse: @Sendable (String) throws(InvalidValue) -> Value
 
   /// An option whose text `parse` turns into a value, throwing what is wrong with it.
   public init(

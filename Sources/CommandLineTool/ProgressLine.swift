@@ -7,6 +7,7 @@ public final class ProgressLine: Sendable {
   private struct State {
     var text: String
     var isDone = false
+    var hasDrawn = false
   }
 
   private let state: Mutex<State>
@@ -23,8 +24,15 @@ public final class ProgressLine: Sendable {
     _ text: String, on console: Console, isolation: isolated (any Actor)? = #isolation,
     during work: (ProgressLine) async throws -> Result
   ) async rethrows -> Result {
+    try await show(text, on: console, after: .seconds(1), isolation: isolation, during: work)
+  }
+
+  static func show<Result>(
+    _ text: String, on console: Console, after delay: Duration, isolation: isolated (any Actor)? = #isolation,
+    during work: (ProgressLine) async throws -> Result
+  ) async rethrows -> Result {
     let line = ProgressLine(text, console)
-    line.start()
+    line.start(after: delay)
     defer { line.stop() }
     return try await work(line)
   }
@@ -32,11 +40,14 @@ public final class ProgressLine: Sendable {
   /// Says what happens now.
   public func update(_ text: String) { state.withLock { $0.text = text } }
 
-  private func start() {
+  /// Whether anybody has seen the line.
+  var hasDrawn: Bool { state.withLock { $0.hasDrawn } }
+
+  private func start(after delay: Duration) {
     guard console.errors.canRedraw, !console.isJSON else { return }
     let begin = ContinuousClock.now
     let task = Task.detached { [self] in
-      try? await Task.sleep(for: .seconds(1))
+      try? await Task.sleep(for: delay)
       var turn = 0
       while !Task.isCancelled {
         draw(turn, since: begin)
@@ -54,6 +65,7 @@ public final class ProgressLine: Sendable {
       let seconds = (ContinuousClock.now - begin).components.seconds
       let room = (console.errors.columns ?? 80) - 1
       console.redraw(String("\(wheel) \(state.text)  \(DurationText.describe(.seconds(seconds)))".prefix(room)))
+      state.hasDrawn = true
     }
   }
 

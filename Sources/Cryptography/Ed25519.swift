@@ -67,6 +67,15 @@ extension Ed25519 {
     /// - Throws: `InvalidPublicKey` if they are not 32 or do not decompress.
     public init(_ bytes: [UInt8]) throws(InvalidPublicKey) { try self.init(bytes.span.bytes) }
 
+    /// The key of 32 bytes if it made `signature` (64 bytes) for `message`; nil otherwise.
+    ///
+    /// A key that verifies a signature is a point, so nothing is checked twice.
+    public init?(_ bytes: RawSpan, verifying signature: RawSpan, for message: RawSpan) {
+      guard Ed25519.isValid(signature: signature, message: message, publicKey: bytes), let words = Words32(bytes)
+      else { return nil }
+      self.words = words
+    }
+
     fileprivate init(derived words: Words32) { self.words = words }
 
     /// The 32 bytes.

@@ -106,10 +106,12 @@ struct ConsoleTests {
     #expect(program.errors.isEmpty)
   }
 
-  @Test("progress leaves nothing behind on a terminal")
+  @Test("progress leaves nothing behind on a terminal", .timeLimit(.minutes(1)))
   func progressClears() async throws {
     let shown = try await captured(interactive: true) { console in
-      try await ProgressLine.show("working", on: console) { _ in try await Task.sleep(for: .milliseconds(1300)) }
+      try await ProgressLine.show("working", on: console, after: .zero) { line in
+        while !line.hasDrawn { try await Task.sleep(for: .milliseconds(1)) }
+      }
     }
     #expect(shown.errors.contains("working"))
     #expect(shown.errors.hasSuffix("\r\u{1b}[K"))

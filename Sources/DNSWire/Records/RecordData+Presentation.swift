@@ -6,6 +6,9 @@ extension RecordData {
   /// Types without a form of their own, and data that theirs cannot express, get the one of RFC 3597 §5.
   public var presentation: String { presentation(.absolute) }
 
+  /// The data in zone-file form, names below `origin` relative to it: `@` for the origin itself, `www` for one below.
+  public func presentation(relativeTo origin: DomainName) -> String { presentation(NameStyle(origin: origin)) }
+
   func presentation(_ names: NameStyle) -> String { typedPresentation(names) ?? genericPresentation }
 
   private func typedPresentation(_ names: NameStyle) -> String? {

@@ -1,0 +1,117 @@
+import CommandLineTool
+import Mainline
+import MainlineProtocol
+import Pkarr
+import PlainText
+
+/// `pubky publish`
+enum PublishCommand {
+  private static let every = Option<Duration>(
+    "every", value: "DURATION", "Go on, and publish again this often: 1h, 30m",
+    parse: SharedOptions.duration(atLeast: .seconds(1)))
+
+  static let command: Command = .init(
+    "publish", "Publish a zone file under your key",
+    discussion: """
+      The zone file takes the place of all that was published under the key before. Nodes forget after some hours, so \
+      publish again about hourly: --every 1h does so, sends the same signed bytes unless the file has changed, and \
+      waits for a network that goes away.
+      """,
+    arguments: [ZoneInput.argument.specification],
+    options: [
+      KeyFile.option.specification, SharedOptions.bootstrap.specification, every.specification,
+      SharedOptions.json.specification,
+    ],
+    examples: [
+      .init("pubky publish my.zone --key my.key", "Publish once"),
+      .init("pubky publish my.zone --key my.key --every 1h", "Keep it alive, and follow changes of the file"),
+      .init("echo '@ A 203.0.113.7' | pubky publish - --key my.key", "Publish what another program writes"),
+    ],
+    action: { arguments, console in
+      let keypair = try KeyFile.read(arguments, console)
+      let zone = try ZoneInput.read(arguments.required(ZoneInput.argument), for: keypair.publicKey, console)
+      // Whatever is wrong with the zone shall be said before the network is asked.
+      PacketOutput.warnIfTooLargeForSome(try ZoneInput.sign(zone, by: keypair, timestamp: nil), console)
+      if let interval = arguments[every] {
+        let publisher = RepeatedPublisher(
+          keypair: keypair, interval: interval, bootstrap: arguments.all(SharedOptions.bootstrap), console: console,
+          logger: LogOptions.logger(arguments))
+        _ = try await Interruption.during(undone: nil) { try await publisher.run(zone) }
+        console.note("Stopped. What is published stays on the network for some hours.")
+      } else {
+        try await once(zone, keypair, arguments, console)
+      }
+    })
+
+  private static func once(
+    _ zone: ZoneInput.Zone, _ keypair: Keypair, _ arguments: ParsedArguments, _ console: Console
+  ) async throws {
+    let start = ContinuousClock.now
+    let (packet, outcome) = try await Network.withClient(
+      arguments, console, doing: "Looking for what is published", undone: "Nothing may have been published."
+    ) { node, progress in
+      let packet = try await sign(zone, keypair, through: node, console)
+      progress.update("Publishing")
+      return (packet, try await PacketExchange.publish(packet, through: node))
+    }
+    let isPublic =
+      !arguments.all(SharedOptions.bootstrap).allSatisfy(Network.isPrivate)
+      || arguments.all(SharedOptions.bootstrap).isEmpty
+    warn(outcome, isPublic: isPublic, console)
+    try report(zone, packet, outcome, took: .now - start, next: nil, console)
+  }
+
+  /// Signs a zone so that it is newer than what is published.
+  static func sign(
+    _ zone: ZoneInput.Zone, _ keypair: Keypair, through node: MainlineNode, _ console: Console
+  ) async throws -> SignedPacket {
+    let newest = try await PacketExchange.newest(of: keypair.publicKey, from: node)
+    return try ZoneInput.sign(
+      zone, by: keypair, timestamp: try PacketExchange.timestamp(toReplace: newest, console))
+  }
+
+  // MARK: What became of it
+
+  /// Says what was published. `next`: how long until the next time.
+  static func report(
+    _ zone: ZoneInput.Zone, _ packet: SignedPacket, _ outcome: PutOutcome, took: ContinuousClock.Duration,
+    next: Duration?, _ console: Console
+  ) throws(CommandError) {
+    if console.isJSON {
+      var fields =
+        PacketOutput.fields(packet) + [
+          .init("stored", JSON(outcome.stored)), .init("sent", JSON(outcome.sent)),
+          .init("timeouts", JSON(outcome.timeouts)),
+          .init(
+            "rejections",
+            .object(outcome.rejections.sorted { $0.key < $1.key }.map { .init(String($0.key), JSON($0.value)) })),
+          .init("milliseconds", JSON(ResolveCommand.milliseconds(took))),
+        ]
+      if let next { fields.append(.init("next_seconds", JSON(next.components.seconds))) }
+      return try console.print(json: .object(fields))
+    }
+    let name = zone.path == "-" ? "standard input" : zone.name
+    let again = next.map { "; again in \(DurationText.describe($0))" } ?? ""
+    try console.print(
+      "Published \(name): \(PacketOutput.size(packet)), stored on \(NumberText.count(outcome.stored, "node")), "
+        + "\(DurationText.describe(took))\(again)")
+    if next == nil, console.isForPerson {
+      try console.print("", "Look it up with: \(ProgramName.asTyped) resolve \(packet.publicKey.z32)")
+    }
+  }
+
+  /// Warns if a publication reached few nodes, or if some know better.
+  static func warn(_ outcome: PutOutcome, isPublic: Bool, _ console: Console) {
+    if isPublic, outcome.stored < 10 {
+      console.warn(
+        "few_nodes", "only \(NumberText.count(outcome.stored, "node")) stored the packet; 10 are usual",
+        advice: "Publish again in some minutes.")
+    }
+    if outcome.conflicts > 0 {
+      console.warn("conflicts", "\(NumberText.count(outcome.conflicts, "node")) may hold a newer version")
+    }
+    if let count = outcome.rejections[205] {
+      console.warn("large_packet", "\(NumberText.count(count, "node")) refused the packet because of its size")
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import CommandLineTool
+import EventLoops
+import Logging
+import Mainline
+import MainlineProtocol
+import Pkarr
+import PlainText
+
+/// `pubky publish --every`: keeps a zone alive, follows changes of its file, and waits for a network that goes away.
+struct RepeatedPublisher: Sendable {
+  let keypair: Keypair
+  let interval: Duration
+  let bootstrap: [HostName]
+  let console: Console
+  let logger: Logger
+
+  /// The zone that is to be published, the packet that it was signed into, and what was said about its file.
+  private struct State {
+    var zone: ZoneInput.Zone
+    var packet: SignedPacket?
+    var complaint: CommandError?
+    var node: MainlineNode?
+    var failures = 0
+  }
+
+  /// Runs until its task is cancelled.
+  ///
+  /// - Throws: `CommandError` if somebody else publishes something newer under the key.
+  func run(_ zone: ZoneInput.Zone) async throws {
+    var state = State(zone: zone)
+    while true {
+      readAgain(&state)
+      do {
+        try await publish(&state)
+        try await Task.sleep(for: interval)
+      } catch let failure as QueryFailure {
+        switch failure {
+        case .notMostRecent, .conflictRisk, .casFailed, .invalidItem: throw Network.explain(failure, bootstrap)
+        case .cancelled: throw CancellationError()
+        case .noNodes, .timeout, .rejected: try await wait(after: failure, &state)
+        }
+      }
+    }
+  }
+
+  private func publish(_ state: inout State) async throws {
+    let start = ContinuousClock.now
+    let node = try await Network.connected(state.node, bootstrap)
+    state.node = node
+    let packet: SignedPacket
+    if let signed = state.packet {
+      packet = signed
+    } else {
+      packet = try await PublishCommand.sign(state.zone, keypair, through: node, console)
+    }
+    let outcome = try await PacketExchange.publish(packet, through: node)
+    state.packet = packet
+    state.failures = 0
+    logger.info(
+      "packet.published",
+      [
+        "key": "\(packet.publicKey.z32)", "timestamp": JSON(packet.timestamp.microseconds),
+        "stored": JSON(outcome.stored),
+      ])
+    try PublishCommand.report(state.zone, packet, outcome, took: .now - start, next: interval, console)
+  }
+
+  /// Waits longer after each failure, but never longer than between two publications.
+  private func wait(after failure: QueryFailure, _ state: inout State) async throws {
+    let pause = min(interval, .seconds(5) * (1 << min(state.failures, 6)))
+    state.failures += 1
+    logger.warning("publish.failed", ["reason": "\(failure)", "failures": JSON(state.failures)])
+    console.warn(
+      "network", Self.headline(failure), advice: "Trying again in \(DurationText.describe(pause)).")
+    // A new node looks for the network afresh.
+    try? await state.node?.shutdown()
+    state.node = nil
+    try await Task.sleep(for: pause)
+  }
+
+  private static func headline(_ failure: QueryFailure) -> String {
+    switch failure {
+    case .rejected(let code, _): "every node refused the packet: \(Network.meaning(ofCode: code))"
+    case .timeout(_?): "no node confirmed that it stored the packet"
+    default: "no DHT node answered"
+    }
+  }
+
+  /// Reads the zone file again. A file that has become unreadable or wrong is complained about once, and what was
+  /// published before stays.
+  private func readAgain(_ state: inout State) {
+    guard state.zone.path != "-" else { return }
+    do throws(CommandError) {
+      let text = try InputFile.readText(state.zone.path, limit: ZoneFile.defaultSizeLimit, what: "a zone file")
+      if text == state.zone.text {
+        state.complaint = nil
+        return
+      }
+      let changed = try ZoneInput.read(state.zone.path, for: keypair.publicKey, console)
+      // It must fit into a packet before it takes the place of one that does.
+      PacketOutput.warnIfTooLargeForSome(try ZoneInput.sign(changed, by: keypair, timestamp: nil), console)
+      if changed.records != state.zone.records { state.packet = nil }
+      state.zone = changed
+      state.complaint = nil
+    } catch {
+      if error != state.complaint {
+        console.report(error, program: Pubky.program.root.name)
+        console.note("    Going on with the version before.")
+      }
+      state.complaint = error
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import CommandLineTool
+import EventLoops
+import Logging
+import Mainline
+import MainlineProtocol
+import PlainText
+
+/// `pubky resolve --watch`: looks again and again, and shows each newer version. A network that goes away is waited for.
+struct ResolveWatch: Sendable {
+  let question: ResolveCommand.Question
+  let interval: Duration
+  let bootstrap: [HostName]
+  let console: Console
+  let logger: Logger
+
+  /// Runs until its task is cancelled.
+  func run() async throws {
+    var node: MainlineNode?
+    var known: Int64?
+    var lastNote = ""
+    /// Says something once, not every time that it is still so.
+    func note(_ text: String) {
+      if text != lastNote { console.note(text) }
+      lastNote = text
+    }
+    while true {
+      do throws(QueryFailure) {
+        let current = try await Network.connected(node, bootstrap)
+        node = current
+        let newest = try await PacketExchange.newest(of: question.key, newerThan: known, from: current)
+        logger.debug("resolve.looked", ["newest": JSON(newest.seq), "known": known.map { JSON($0) } ?? .null])
+        if case .nothing = newest {
+          if known == nil { note("Nothing is published under \(question.key.z32) yet.") }
+        } else if newest.seq > known ?? -1 {
+          known = newest.seq
+          lastNote = ""
+          show(newest)
+        }
+      } catch {
+        if error == .cancelled || Task.isCancelled { throw CancellationError() }
+        logger.warning("resolve.failed", ["reason": "\(error)"])
+        note("No DHT node answers. Looking on, every \(DurationText.describe(interval)).")
+        // A new node looks for the network afresh.
+        try? await node?.shutdown()
+        node = nil
+      }
+      try await Task.sleep(for: interval)
+    }
+  }
+
+  private func show(_ newest: PacketExchange.Newest) {
+    switch newest {
+    case .packet(let found):
+      // A reader that is gone ends the process by SIGPIPE; a full disk is no reason to stop watching.
+      try? ResolveCommand.show(found, question, console, mustMatch: false)
+      if console.isForPerson { try? console.print("") }
+    case .invalid(let seq, let error):
+      console.report(ResolveCommand.invalid(question, seq, error), program: Pubky.program.root.name)
+    case .nothing: break
+    }
+  }
+}
