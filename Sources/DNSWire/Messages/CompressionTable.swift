@@ -14,14 +14,21 @@ struct CompressionTable: ~Copyable {
   private var overflow = OverflowTable()
 
   /// The offset at which `suffix` (labels and the final zero) stands in `message`; nil if it does not.
+  ///
+  /// Mutating only because the entries must be looked at in place: without exclusive access each call copies them all.
   @inline(__always)
-  func find(_ suffix: RawSpan, in message: UnsafeRawBufferPointer) -> UInt16? {
+  mutating func find(_ suffix: RawSpan, in message: UnsafeRawBufferPointer) -> UInt16? {
     let tag = Self.tag(suffix)
-    for index in 0..<count where entries[unchecked: index] >> 16 == tag {
-      let offset = UInt16(truncatingIfNeeded: entries[unchecked: index])
-      if Self.isSame(suffix, message, at: Int(offset)) { return offset }
+    let count = count
+    let found = withUnsafeBytes(of: &entries) { entries -> UInt16? in
+      for index in 0..<count {
+        let entry = entries.load(fromByteOffset: index &* 4, as: UInt32.self)
+        let offset = UInt16(truncatingIfNeeded: entry)
+        if entry >> 16 == tag, Self.isSame(suffix, message, at: Int(offset)) { return offset }
+      }
+      return nil
     }
-    return count < Self.inlineCapacity ? nil : overflow.find(suffix, in: message)
+    return found ?? (count < Self.inlineCapacity ? nil : overflow.find(suffix, in: message))
   }
 
   /// Remembers that `suffix` is not yet known and begins at `offset`. Pointers reach only offsets up to 0x3FFF.
