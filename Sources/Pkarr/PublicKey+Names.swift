@@ -29,7 +29,11 @@ extension PublicKey {
   ///
   /// - Throws: `DomainNameError.nameTooLong` if it does not fit into 255 bytes.
   public func fullName(of name: DomainName) throws(DomainNameError) -> DomainName {
-    let apex = domainName
+    try Self.fullName(of: name, below: domainName)
+  }
+
+  /// The same with the apex at hand, for many names.
+  static func fullName(of name: DomainName, below apex: DomainName) throws(DomainNameError) -> DomainName {
     var lastLabel: ArraySlice<UInt8> = []
     for label in name.labels { lastLabel = label }
     if lastLabel.elementsEqual(apex.wire.dropFirst().dropLast()) { return name }
@@ -39,8 +43,11 @@ extension PublicKey {
 
   /// The shortest text for an owner name: `@` for the apex, `www` for a name below it, and an absolute name (with its
   /// final dot) outside of the zone.
-  public func relativeName(of name: DomainName) -> String {
-    guard let inside = name.removingSuffix(domainName) else { return name.absoluteDescription }
+  public func relativeName(of name: DomainName) -> String { Self.relativeName(of: name, below: domainName) }
+
+  /// The same with the apex at hand, for many names.
+  static func relativeName(of name: DomainName, below apex: DomainName) -> String {
+    guard let inside = name.removingSuffix(apex) else { return name.absoluteDescription }
     return inside.isRoot ? "@" : inside.description
   }
 }

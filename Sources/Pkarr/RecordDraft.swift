@@ -32,18 +32,18 @@ public struct RecordDraft: Hashable, Sendable {
     self.content = content
   }
 
-  /// The record in the zone of a key.
-  func record(in publicKey: PublicKey, allowsAnyName: Bool) throws(SignedPacketBuildError) -> ResourceRecord {
+  /// The record in the zone of an apex.
+  func record(below apex: DomainName, allowsAnyName: Bool) throws(SignedPacketBuildError) -> ResourceRecord {
     let given: String
     let full: DomainName
     do throws(DomainNameError) {
       switch name {
       case .text(let text):
         given = text
-        full = try publicKey.fullName(of: try DomainName(text))
+        full = try PublicKey.fullName(of: try DomainName(text), below: apex)
       case .domain(let domain):
-        given = publicKey.relativeName(of: domain)
-        full = try publicKey.fullName(of: domain)
+        given = PublicKey.relativeName(of: domain, below: apex)
+        full = try PublicKey.fullName(of: domain, below: apex)
       }
       if !allowsAnyName { try full.checkPublishable() }
     } catch {

@@ -10,8 +10,9 @@ extension SignedPacket: CustomStringConvertible, CustomDebugStringConvertible {
     lines.append("  timestamp: \(timestamp)" + (timestamp.httpDate.map { " (\($0))" } ?? ""))
     lines.append("  signature: \(Hex.encode(signature.bytes))")
     lines.append("  records:")
+    let apex = publicKey.domainName
     for record in records {
-      let name = publicKey.relativeName(of: record.name)
+      let name = PublicKey.relativeName(of: record.name, below: apex)
       lines.append("    \(name) \(record.class) \(record.ttl) \(record.type) \(record.data.presentation)")
     }
     return lines.joined(separator: "\n")

@@ -54,9 +54,24 @@ private struct NamePattern {
   }
 
   func matches(_ name: DomainName) -> Bool {
-    let owner = Array(name.text.utf8)
+    let owner = Self.text(of: name)
     guard isWildcard else { return owner == text }
     guard owner.count >= text.count, owner.suffix(text.count).elementsEqual(text) else { return false }
     return !owner.dropLast(text.count).contains(UInt8(ascii: "."))
+  }
+
+  /// The UTF-8 bytes of `name.text`, without a string for labels in ASCII.
+  private static func text(of name: DomainName) -> [UInt8] {
+    var text: [UInt8] = []
+    text.reserveCapacity(name.wire.count)
+    for label in name.labels {
+      if !text.isEmpty { text.append(UInt8(ascii: ".")) }
+      if label.allSatisfy({ $0 < 0x80 }) {
+        text += label
+      } else {
+        text += String(decoding: label, as: UTF8.self).utf8
+      }
+    }
+    return text
   }
 }

@@ -34,8 +34,7 @@ public enum SignedPacketBuildError: Error, Hashable, Sendable {
 
 extension SignedPacketBuildError.LargestRecord {
   /// The record that takes most bytes, its name counted without the key; nil if there are none.
-  init?(of records: [ResourceRecord], in publicKey: PublicKey) {
-    let apex = publicKey.domainName
+  init?(of records: [ResourceRecord], below apex: DomainName) {
     let sizes = records.lazy.map { record in
       // Name, type, class, time to live, length and data. What ends in the key does so with a pointer of two bytes.
       let nameLength = record.name.removingSuffix(apex).map { $0.wire.count + 1 } ?? record.name.wire.count
@@ -43,7 +42,7 @@ extension SignedPacketBuildError.LargestRecord {
     }
     guard let (index, length) = sizes.enumerated().max(by: { $0.element < $1.element }) else { return nil }
     self.init(
-      name: publicKey.relativeName(of: records[index].name), type: records[index].type, length: length)
+      name: PublicKey.relativeName(of: records[index].name, below: apex), type: records[index].type, length: length)
   }
 }
 

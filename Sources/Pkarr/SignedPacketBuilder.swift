@@ -125,17 +125,18 @@ extension SignedPacketBuilder {
   ///
   /// - Throws: `SignedPacketBuildError`.
   public func encodedMessage(for publicKey: PublicKey) throws(SignedPacketBuildError) -> [UInt8] {
+    let apex = publicKey.domainName
     var answers: [ResourceRecord] = []
     answers.reserveCapacity(drafts.count)
     for draft in drafts {
-      answers.append(try draft.record(in: publicKey, allowsAnyName: allowsAnyName))
+      answers.append(try draft.record(below: apex, allowsAnyName: allowsAnyName))
     }
     do throws(MessageEncodingError) {
       return try Message(answers: answers).encoded(limit: SignedPacket.maximumMessageLength)
     } catch {
       switch error {
       case .tooManyRecords: throw .tooManyRecords(answers.count)
-      case .tooLong(let length): throw .packetTooLarge(length: length, largest: .init(of: answers, in: publicKey))
+      case .tooLong(let length): throw .packetTooLarge(length: length, largest: .init(of: answers, below: apex))
       }
     }
   }

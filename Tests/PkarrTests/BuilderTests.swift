@@ -162,6 +162,23 @@ import Testing
     #expect(String(reflecting: far).contains("0 records, 116 bytes"))
   }
 
+  @Test("attributes are read from the strings of a text, and from one long text")
+  func attributes() throws {
+    let long = "key=" + String(repeating: "v", count: 300)
+    let packet = try SignedPacket(signedBy: keypair) {
+      TXT("short", strings: ["a=1", "flag", "b=x=y", "a=2", ""])
+      TXT("long", long + ";flag;;=none;key=again")
+    }
+    let texts = packet.records.compactMap { record in
+      if case .txt(let text) = record.data { text } else { nil }
+    }
+    #expect(texts.count == 2 && texts[1].strings.count == 2)
+    #expect(texts[0].attributes.map(\.key) == ["a", "flag", "b", ""])
+    #expect(texts[0].attributes.map(\.value) == ["1", nil, "x=y", nil])
+    #expect(texts[1].longAttributes?.map(\.key) == ["key", "flag"])
+    #expect(texts[1].longAttributes?.first?.value == String(long.dropFirst(4)))
+  }
+
   @Test("996 bytes of DNS packet reach every node of the DHT, more only some")
   func reach() throws {
     func packet(_ count: Int) throws -> SignedPacket {
