@@ -41,6 +41,9 @@ enum Network {
     return (needsV4 ? [isLocal ? .loopbackV4 : .anyV4] : []) + (needsV6 ? [isLocal ? .loopbackV6 : .anyV6] : [])
   }
 
+  /// ` --bootstrap …` for a line that people copy.
+  static func options(_ bootstrap: [HostName]) -> String { bootstrap.map { " --bootstrap \($0)" }.joined() }
+
   /// Starts a node. Without IPv6 on this machine it does with IPv4.
   ///
   /// - Throws: `CommandError` if the system has no socket for it.

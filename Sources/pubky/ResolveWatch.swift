@@ -1,5 +1,4 @@
 import CommandLineTool
-import EventLoops
 import Logging
 import Mainline
 import MainlineProtocol
@@ -9,7 +8,6 @@ import PlainText
 struct ResolveWatch: Sendable {
   let question: ResolveCommand.Question
   let interval: Duration
-  let bootstrap: [HostName]
   let console: Console
   let logger: Logger
 
@@ -25,7 +23,7 @@ struct ResolveWatch: Sendable {
     }
     while true {
       do throws(QueryFailure) {
-        let current = try await Network.connected(node, bootstrap)
+        let current = try await Network.connected(node, question.bootstrap)
         node = current
         let newest = try await PacketExchange.newest(of: question.key, newerThan: known, from: current)
         logger.debug("resolve.looked", ["newest": JSON(newest.seq), "known": known.map { JSON($0) } ?? .null])

@@ -59,6 +59,11 @@ enum PublishCommand {
       || arguments.all(SharedOptions.bootstrap).isEmpty
     warn(outcome, isPublic: isPublic, console)
     try report(zone, packet, outcome, took: .now - start, next: nil, console)
+    if console.isForPerson {
+      let options = Network.options(arguments.all(SharedOptions.bootstrap))
+      try console.print(
+        "", "Look it up with:", "    \(ProgramName.asTyped) resolve \(packet.publicKey.z32)\(options)")
+    }
   }
 
   /// Signs a zone so that it is newer than what is published.
@@ -95,9 +100,6 @@ enum PublishCommand {
     try console.print(
       "Published \(name): \(PacketOutput.size(packet)), stored on \(NumberText.count(outcome.stored, "node")), "
         + "\(DurationText.describe(took))\(again)")
-    if next == nil, console.isForPerson {
-      try console.print("", "Look it up with: \(ProgramName.asTyped) resolve \(packet.publicKey.z32)")
-    }
   }
 
   /// Warns if a publication reached few nodes, or if some know better.

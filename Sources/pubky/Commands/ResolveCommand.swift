@@ -1,4 +1,5 @@
 import CommandLineTool
+import EventLoops
 import Logging
 import Mainline
 import MainlineProtocol
@@ -37,11 +38,12 @@ enum ResolveCommand {
     ],
     action: { arguments, console in
       let question = Question(
-        key: try arguments.required(KeyArgument.argument), name: arguments[name], type: arguments[type])
+        key: try arguments.required(KeyArgument.argument), name: arguments[name], type: arguments[type],
+        bootstrap: arguments.all(SharedOptions.bootstrap))
       if arguments[watch] {
         let watch = ResolveWatch(
           question: question, interval: arguments[interval] ?? .seconds(30),
-          bootstrap: arguments.all(SharedOptions.bootstrap), console: console, logger: LogOptions.logger(arguments))
+          console: console, logger: LogOptions.logger(arguments))
         _ = try await Interruption.during(undone: nil) { try await watch.run() }
       } else if arguments[interval] != nil {
         throw CommandError.usage("--every needs --watch")
@@ -55,6 +57,7 @@ enum ResolveCommand {
     var key: PublicKey
     var name: String?
     var type: RecordType?
+    var bootstrap: [HostName]
 
     func records(of packet: SignedPacket) -> [ResourceRecord] {
       let named = name.map { packet.records(named: $0) } ?? packet.records
@@ -104,8 +107,10 @@ enum ResolveCommand {
     if records.isEmpty, mustMatch, question.name != nil || question.type != nil {
       throw .notFound(
         question.missing,
-        details: ["The key is published, with \(NumberText.count(packet.recordCount, "record"))."],
-        advice: "See them all with: \(ProgramName.asTyped) resolve \(packet.publicKey.z32)")
+        details: [
+          "The key is published, with \(NumberText.count(packet.recordCount, "record")). See them all with:",
+          "\(ProgramName.asTyped) resolve \(packet.publicKey.z32)\(Network.options(question.bootstrap))",
+        ])
     }
     if console.isJSON {
       let counts = found.counts
