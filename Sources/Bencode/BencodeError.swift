@@ -25,7 +25,7 @@ public struct BencodeError: Error, Hashable, Sendable {
   /// Byte offset at which it was noticed.
   public let offset: Int
 
-  @inline(__always)
+  @usableFromInline
   init(_ reason: Reason, at offset: Int) {
     self.reason = reason
     self.offset = offset

@@ -1,6 +1,7 @@
 /// A range of bytes inside of a message, small enough to keep many of them.
 ///
 /// No string of a message can begin at offset 0, so a range that begins there stands for "absent".
+@frozen
 public struct ByteRange: Hashable, Sendable {
   /// Offset of the first byte.
   public let offset: UInt16
@@ -8,6 +9,7 @@ public struct ByteRange: Hashable, Sendable {
   public let count: UInt16
 
   /// A range; both numbers must fit 16 bits.
+  @inlinable
   @inline(__always)
   public init(offset: Int, count: Int) {
     self.offset = UInt16(truncatingIfNeeded: offset)
@@ -15,120 +17,130 @@ public struct ByteRange: Hashable, Sendable {
   }
 
   /// The absent range.
-  public static let absent = ByteRange(offset: 0, count: 0)
+  @inlinable @inline(__always) public static var absent: ByteRange { ByteRange(offset: 0, count: 0) }
   /// False for ``absent``.
-  @inline(__always) public var isPresent: Bool { offset != 0 }
+  @inlinable @inline(__always) public var isPresent: Bool { offset != 0 }
 }
 
 /// Walks over bencoded bytes without copying, allocating or recursing: the lenient reader of datagrams.
 ///
 /// It accepts what sloppy writers send: keys in any order, integers with leading zeros, lengths with leading zeros.
 /// It never goes beyond the end, and gives up after a fixed number of values or containers inside each other.
+@frozen
 public struct BencodeScanner: ~Escapable {
   /// The bytes, at most 65,535.
   public let bytes: RawSpan
   /// Offset of the next byte.
-  public private(set) var position: Int
+  public var position: Int { offset }
+  @usableFromInline var offset: Int
   /// How many more values (keys not counted) may come.
-  public private(set) var valuesLeft: Int
+  @usableFromInline var valuesLeft: Int
 
   /// Containers inside each other that ``skipValue()`` follows.
-  public static let maximumDepth = 16
+  public static var maximumDepth: Int { 16 }
   /// Values of one message. Real messages have fewer than 300.
-  public static let maximumValues = 512
+  @inlinable public static var maximumValues: Int { 512 }
 
   /// Starts at the first byte.
+  @inlinable
   @_lifetime(copy bytes)
   public init(_ bytes: RawSpan) {
     self.bytes = bytes
-    position = 0
+    offset = 0
     valuesLeft = Self.maximumValues
   }
 
+  @inlinable
   @inline(__always)
-  private func byte(_ offset: Int) -> UInt8 { bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
+  func byte(_ index: Int) -> UInt8 { bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self) }
 
   /// The next byte, not taken.
+  @inlinable
   @inline(__always)
   public func peek() throws(BencodeError) -> UInt8 {
-    guard position < bytes.byteCount else { throw BencodeError(.truncated, at: position) }
-    return byte(position)
+    guard offset < bytes.byteCount else { throw BencodeError(.truncated, at: offset) }
+    return byte(offset)
   }
 
   /// Takes the next byte if it is `expected`.
+  @inlinable
   @inline(__always)
   public mutating func take(_ expected: UInt8) throws(BencodeError) -> Bool {
     guard try peek() == expected else { return false }
-    position &+= 1
+    offset &+= 1
     return true
   }
 
   /// Goes to an absolute offset, to read something again.
-  public mutating func seek(to offset: Int) throws(BencodeError) {
-    guard offset >= 0, offset <= bytes.byteCount else { throw BencodeError(.truncated, at: bytes.byteCount) }
-    position = offset
+  public mutating func seek(to position: Int) throws(BencodeError) {
+    guard position >= 0, position <= bytes.byteCount else { throw BencodeError(.truncated, at: bytes.byteCount) }
+    offset = position
   }
 
   /// Counts one value against the limit.
+  @inlinable
   @inline(__always)
   public mutating func countValue() throws(BencodeError) {
     valuesLeft &-= 1
-    if valuesLeft < 0 { throw BencodeError(.tooManyValues, at: position) }
+    if valuesLeft < 0 { throw BencodeError(.tooManyValues, at: offset) }
   }
 
   /// Takes a string and returns where its bytes are.
+  @inlinable
   @inline(__always)
   public mutating func readString() throws(BencodeError) -> ByteRange {
     let end = bytes.byteCount
-    let start = position
+    let start = offset
     var length = 0
-    while position < end {
-      let digit = byte(position) &- 48
+    while offset < end {
+      let digit = byte(offset) &- 48
       if digit > 9 { break }
       length = length &* 10 &+ Int(digit)
       if length > end { throw BencodeError(.stringTooLong, at: start) }
-      position &+= 1
+      offset &+= 1
     }
-    guard position < end else { throw BencodeError(.truncated, at: position) }
-    guard position > start, byte(position) == UInt8(ascii: ":") else {
-      throw BencodeError(.unexpectedByte, at: position)
+    guard offset < end else { throw BencodeError(.truncated, at: offset) }
+    guard offset > start, byte(offset) == UInt8(ascii: ":") else {
+      throw BencodeError(.unexpectedByte, at: offset)
     }
-    position &+= 1
-    guard length <= end &- position else { throw BencodeError(.stringTooLong, at: start) }
-    let range = ByteRange(offset: position, count: length)
-    position &+= length
+    offset &+= 1
+    guard length <= end &- offset else { throw BencodeError(.stringTooLong, at: start) }
+    let range = ByteRange(offset: offset, count: length)
+    offset &+= length
     return range
   }
 
   /// Takes an integer; nil if it does not fit 64 bits.
+  @inlinable
   @inline(__always)
   public mutating func readInteger() throws(BencodeError) -> Int64? {
-    guard try take(UInt8(ascii: "i")) else { throw BencodeError(.unexpectedByte, at: position) }
+    guard try take(UInt8(ascii: "i")) else { throw BencodeError(.unexpectedByte, at: offset) }
     let isNegative = try take(UInt8(ascii: "-"))
-    let start = position
+    let start = offset
     var magnitude: UInt64 = 0
     var overflowed = false
     while true {
       let digit = try peek() &- 48
       if digit > 9 { break }
-      position &+= 1
+      offset &+= 1
       let (product, high) = magnitude.multipliedReportingOverflow(by: 10)
       let (sum, carry) = product.addingReportingOverflow(UInt64(digit))
       overflowed = overflowed || high || carry
       magnitude = sum
     }
-    guard position > start, byte(position) == UInt8(ascii: "e") else {
-      throw BencodeError(.unexpectedByte, at: position)
+    guard offset > start, byte(offset) == UInt8(ascii: "e") else {
+      throw BencodeError(.unexpectedByte, at: offset)
     }
-    position &+= 1
+    offset &+= 1
     if overflowed || magnitude > UInt64(Int64.max) &+ (isNegative ? 1 : 0) { return nil }
     return isNegative ? Int64(truncatingIfNeeded: 0 &- magnitude) : Int64(truncatingIfNeeded: magnitude)
   }
 
   /// Takes any value and returns where it is, its own framing included.
+  @inlinable
   @inline(__always)
   public mutating func skipValue() throws(BencodeError) -> ByteRange {
-    let start = position
+    let start = offset
     let first = try peek()
     if first &- 48 <= 9 {
       try countValue()
@@ -139,17 +151,18 @@ public struct BencodeScanner: ~Escapable {
     } else {
       try skipContainer()
     }
-    return ByteRange(offset: start, count: position &- start)
+    return ByteRange(offset: start, count: offset &- start)
   }
 
   /// Follows containers with a counter in place of recursion; bit n of `kinds` tells whether level n is a dictionary.
-  private mutating func skipContainer() throws(BencodeError) {
+  @usableFromInline
+  mutating func skipContainer() throws(BencodeError) {
     var depth = 0
     var kinds: UInt32 = 0
     repeat {
       let next = try peek()
       if next == UInt8(ascii: "e"), depth > 0 {
-        position &+= 1
+        offset &+= 1
         depth &-= 1
         continue
       }
@@ -157,11 +170,11 @@ public struct BencodeScanner: ~Escapable {
       try countValue()
       switch try peek() {
       case UInt8(ascii: "d"), UInt8(ascii: "l"):
-        guard depth < Self.maximumDepth else { throw BencodeError(.tooDeep, at: position) }
+        guard depth < Self.maximumDepth else { throw BencodeError(.tooDeep, at: offset) }
         depth &+= 1
         let bit = UInt32(1) << UInt32(depth)
-        kinds = byte(position) == UInt8(ascii: "d") ? kinds | bit : kinds & ~bit
-        position &+= 1
+        kinds = byte(offset) == UInt8(ascii: "d") ? kinds | bit : kinds & ~bit
+        offset &+= 1
       case UInt8(ascii: "i"): _ = try readInteger()
       default: _ = try readString()
       }
@@ -171,6 +184,7 @@ public struct BencodeScanner: ~Escapable {
 
 extension RawSpan {
   /// The bytes of a range that a scanner of the same bytes returned.
+  @inlinable
   @inline(__always)
   @_lifetime(copy self)
   public func extracting(_ range: ByteRange) -> RawSpan {

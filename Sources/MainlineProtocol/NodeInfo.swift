@@ -57,7 +57,9 @@ public struct NodeStatistics: Sendable, Hashable {
   /// Datagrams that were no KRPC message.
   public var undecodable: UInt64 = 0
   /// Queries from others by method.
-  public var queriesServed: [QueryMethod: UInt64] = [:]
+  public var queriesServed: [QueryMethod: UInt64] {
+    Dictionary(uniqueKeysWithValues: zip(QueryMethod.allCases, served).filter { $0.1 > 0 })
+  }
   /// Queries from others that were dropped by a rate limit or the filter.
   public var queriesDropped: UInt64 = 0
   /// Error messages sent, by code.
@@ -77,6 +79,27 @@ public struct NodeStatistics: Sendable, Hashable {
   /// Datagrams that did not fit the send queue.
   public var sendDrops: UInt64 = 0
 
+  /// By position of the method; counted on every query, so without hashing.
+  private var served = [UInt64](repeating: 0, count: QueryMethod.allCases.count)
+
   /// All zero.
   public init() {}
+
+  @inline(__always)
+  mutating func countServed(_ method: QueryMethod) { served[method.position] += 1 }
+}
+
+extension QueryMethod {
+  /// Position among all cases.
+  fileprivate var position: Int {
+    switch self {
+    case .ping: 0
+    case .findNode: 1
+    case .getPeers: 2
+    case .announcePeer: 3
+    case .get: 4
+    case .put: 5
+    case .sampleInfohashes: 6
+    }
+  }
 }

@@ -84,24 +84,24 @@ struct RoutingTable: Sendable {
     return .waiting(toPing: silent?.contact)
   }
 
-  /// A node asked us something. Returns false if it is unknown here (it then waits, to be pinged).
-  @discardableResult
+  /// A node asked us something. True if it is new here and now waits, to be pinged.
   mutating func queried(by contact: NodeContact, isSecure: Bool, at now: Instant) -> Bool {
     let number = localID.bucketDistance(to: contact.id)
-    guard number > 0 else { return true }
+    guard number > 0 else { return false }
     if let index = buckets[number].nodes.firstIndex(where: { $0.contact.id == contact.id }) {
       if buckets[number].nodes[index].contact.endpoint == contact.endpoint {
         buckets[number].nodes[index].queried(at: now)
       }
-      return true
+      return false
     }
-    guard idsByEndpoint[contact.endpoint] == nil, admitsAddress(contact, isSecure: isSecure, bucket: number),
-      !buckets[number].replacements.contains(where: {
-        $0.contact.id == contact.id || $0.contact.endpoint == contact.endpoint
-      })
+    let isWaiting = buckets[number].replacements.contains {
+      $0.contact.id == contact.id || $0.contact.endpoint == contact.endpoint
+    }
+    guard !isWaiting, idsByEndpoint[contact.endpoint] == nil,
+      admitsAddress(contact, isSecure: isSecure, bucket: number)
     else { return false }
     keepWaiting(RoutingNode(contact, isSecure: isSecure, hasResponded: false, at: now), bucket: number)
-    return false
+    return true
   }
 
   /// A node did not answer. Returns true if the node should be asked once more because others wait for its place.
@@ -193,10 +193,11 @@ struct RoutingTable: Sendable {
 // MARK: - Finding nodes
 
 extension RoutingTable {
-  /// A node that was found: its place in the table, and how it ranks.
+  /// A node that was found: its place in the table, and how it ranks. Small, since many are moved about.
   struct Match: Sendable {
-    fileprivate var rank = Int.max
-    fileprivate var distance = NodeID.zero
+    /// The first 64 bits of its distance.
+    fileprivate var distance: UInt64 = 0
+    fileprivate var rank: UInt16 = 0
     fileprivate var bucket: UInt8 = 0
     fileprivate var index: UInt8 = 0
   }
@@ -204,7 +205,7 @@ extension RoutingTable {
   /// The closest nodes, nearest first, in a buffer of fixed size.
   struct Matches: Sendable {
     fileprivate var items = InlineArray<8, Match>(repeating: Match())
-    private(set) var count = 0
+    fileprivate(set) var count = 0
     fileprivate let limit: Int
 
     fileprivate init(limit: Int) { self.limit = min(limit, 8) }
@@ -212,9 +213,9 @@ extension RoutingTable {
     fileprivate var isFull: Bool { count == limit }
 
     @inline(__always)
-    fileprivate mutating func offer(_ match: Match) {
+    fileprivate mutating func insert(_ match: Match, before precedes: (Match, Match) -> Bool) {
       var place = count
-      while place > 0, Self.precedes(match, items[place &- 1]) { place &-= 1 }
+      while place > 0, precedes(match, items[place &- 1]) { place &-= 1 }
       guard place < limit else { return }
       if count < limit { count &+= 1 }
       var index = count &- 1
@@ -223,11 +224,6 @@ extension RoutingTable {
         index &-= 1
       }
       items[place] = match
-    }
-
-    @inline(__always)
-    private static func precedes(_ a: Match, _ b: Match) -> Bool {
-      a.rank != b.rank ? a.rank < b.rank : a.distance < b.distance
     }
   }
 
@@ -256,13 +252,19 @@ extension RoutingTable {
         if let asker, nodes[index].contact.endpoint == asker { continue }
         let distance = nodes[index].contact.id ^ target
         let rank = (160 &- distance.leadingZeroBitCount) &* 2 &+ (nodes[index].isSecure ? 0 : 1)
-        matches.offer(
-          Match(
-            rank: rank, distance: distance, bucket: UInt8(truncatingIfNeeded: number),
-            index: UInt8(truncatingIfNeeded: index)))
+        let match = Match(
+          distance: distance.first, rank: UInt16(truncatingIfNeeded: rank),
+          bucket: UInt8(truncatingIfNeeded: number), index: UInt8(truncatingIfNeeded: index))
+        matches.insert(match) { a, b in
+          if a.rank != b.rank { return a.rank < b.rank }
+          if a.distance != b.distance { return a.distance < b.distance }
+          return id(of: a) ^ target < id(of: b) ^ target
+        }
       }
     }
   }
+
+  private func id(of match: Match) -> NodeID { buckets[Int(match.bucket)].nodes[Int(match.index)].contact.id }
 
   /// Match `index` of a search made just before.
   @inline(__always)

@@ -4,57 +4,68 @@ public struct TruncatedInput: Error, Hashable, Sendable {
   public let offset: Int
 
   /// Records where the field began.
-  public init(offset: Int) { self.offset = offset }
+  @inlinable public init(offset: Int) { self.offset = offset }
 }
 
 /// A cursor over borrowed bytes that reads big-endian integers and never goes beyond their end.
+@frozen
 public struct WireReader: ~Escapable {
   /// All bytes, those already read included.
   public let bytes: RawSpan
   /// Byte offset of the next read, at most `bytes.byteCount`.
-  public private(set) var offset: Int
+  @inlinable @inline(__always) public var offset: Int { position }
+  @usableFromInline var position: Int
 
   /// Starts at the first byte.
+  @inlinable
   @_lifetime(copy bytes)
   public init(_ bytes: RawSpan) {
     self.bytes = bytes
-    offset = 0
+    position = 0
   }
 
   /// Number of bytes not read yet.
-  @inline(__always) public var remaining: Int { bytes.byteCount &- offset }
+  @inlinable @inline(__always) public var remaining: Int { bytes.byteCount &- offset }
 
+  @inlinable
   @inline(__always)
-  private mutating func load<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type) throws(TruncatedInput) -> T {
+  mutating func load<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type) throws(TruncatedInput) -> T {
     guard MemoryLayout<T>.size <= remaining else { throw TruncatedInput(offset: offset) }
     let value = bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: T.self)
-    offset &+= MemoryLayout<T>.size
+    position &+= MemoryLayout<T>.size
     return T(bigEndian: value)
   }
 
   /// Reads one byte.
-  @inline(__always) public mutating func readUInt8() throws(TruncatedInput) -> UInt8 { try load(UInt8.self) }
+  @inlinable @inline(__always) public mutating func readUInt8() throws(TruncatedInput) -> UInt8 { try load(UInt8.self) }
   /// Reads two bytes, big-endian.
-  @inline(__always) public mutating func readUInt16() throws(TruncatedInput) -> UInt16 { try load(UInt16.self) }
+  @inlinable @inline(__always) public mutating func readUInt16() throws(TruncatedInput) -> UInt16 {
+    try load(UInt16.self)
+  }
   /// Reads four bytes, big-endian.
-  @inline(__always) public mutating func readUInt32() throws(TruncatedInput) -> UInt32 { try load(UInt32.self) }
+  @inlinable @inline(__always) public mutating func readUInt32() throws(TruncatedInput) -> UInt32 {
+    try load(UInt32.self)
+  }
   /// Reads eight bytes, big-endian.
-  @inline(__always) public mutating func readUInt64() throws(TruncatedInput) -> UInt64 { try load(UInt64.self) }
+  @inlinable @inline(__always) public mutating func readUInt64() throws(TruncatedInput) -> UInt64 {
+    try load(UInt64.self)
+  }
 
   /// Reads `count` bytes without copying them.
+  @inlinable
   @inline(__always)
   @_lifetime(copy self)
   public mutating func readBytes(_ count: Int) throws(TruncatedInput) -> RawSpan {
     guard count >= 0, count <= remaining else { throw TruncatedInput(offset: offset) }
     let slice = bytes.extracting(offset..<(offset &+ count))
-    offset &+= count
+    position &+= count
     return slice
   }
 
   /// Moves to an absolute byte offset.
   public mutating func seek(to offset: Int) throws(TruncatedInput) {
     guard offset >= 0, offset <= bytes.byteCount else { throw TruncatedInput(offset: offset) }
-    self.offset = offset
+    position = offset
   }
 }
 

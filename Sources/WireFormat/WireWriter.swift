@@ -2,16 +2,20 @@
 ///
 /// It never grows, allocates or throws: a write that does not fit sets ``overflowed`` and leaves the buffer as it was,
 /// so a codec writes its fields one after another and checks once at the end.
+@frozen
 public struct WireWriter: ~Copyable {
   @usableFromInline let base: UnsafeMutableRawPointer
   /// Size of the buffer in bytes.
   public let capacity: Int
   /// Number of bytes written so far.
-  public private(set) var count = 0
+  @inlinable @inline(__always) public var count: Int { used }
+  @usableFromInline var used = 0
   /// True once a write did not fit. It stays true.
-  public private(set) var overflowed = false
+  @inlinable @inline(__always) public var overflowed: Bool { hasOverflowed }
+  @usableFromInline var hasOverflowed = false
 
   /// Writes into `buffer`, which must outlive the writer.
+  @inlinable
   public init(_ buffer: UnsafeMutableRawBufferPointer) {
     base = buffer.baseAddress ?? UnsafeMutableRawPointer(bitPattern: 1)!
     capacity = buffer.baseAddress == nil ? 0 : buffer.count
@@ -20,62 +24,70 @@ public struct WireWriter: ~Copyable {
   /// What was written, to be read while the writer lives.
   public var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
+  @inlinable
   @inline(__always)
-  private mutating func hasRoom(for size: Int) -> Bool {
+  mutating func hasRoom(for size: Int) -> Bool {
     if size <= capacity &- count { return true }
-    overflowed = true
+    hasOverflowed = true
     return false
   }
 
+  @inlinable
   @inline(__always)
-  private mutating func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
+  mutating func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
     guard hasRoom(for: MemoryLayout<T>.size) else { return }
     base.storeBytes(of: value.bigEndian, toByteOffset: count, as: T.self)
-    count &+= MemoryLayout<T>.size
+    used &+= MemoryLayout<T>.size
   }
 
   /// Appends one byte.
-  @inline(__always) public mutating func write(_ value: UInt8) { store(value) }
+  @inlinable @inline(__always) public mutating func write(_ value: UInt8) { store(value) }
   /// Appends two bytes, big-endian.
-  @inline(__always) public mutating func write(_ value: UInt16) { store(value) }
+  @inlinable @inline(__always) public mutating func write(_ value: UInt16) { store(value) }
   /// Appends four bytes, big-endian.
-  @inline(__always) public mutating func write(_ value: UInt32) { store(value) }
+  @inlinable @inline(__always) public mutating func write(_ value: UInt32) { store(value) }
   /// Appends eight bytes, big-endian.
-  @inline(__always) public mutating func write(_ value: UInt64) { store(value) }
+  @inlinable @inline(__always) public mutating func write(_ value: UInt64) { store(value) }
 
   /// Appends raw bytes.
+  @inlinable
   @inline(__always)
   public mutating func write(_ bytes: UnsafeRawBufferPointer) {
     guard hasRoom(for: bytes.count) else { return }
     guard let source = bytes.baseAddress else { return }
     (base + count).copyMemory(from: source, byteCount: bytes.count)
-    count &+= bytes.count
+    used &+= bytes.count
   }
 
   /// Appends raw bytes.
+  @inlinable
   @inline(__always)
   public mutating func write(_ bytes: RawSpan) { bytes.withUnsafeBytes { write($0) } }
 
   /// Appends raw bytes.
+  @inlinable
   @inline(__always)
   public mutating func write(_ bytes: [UInt8]) { bytes.withUnsafeBytes { write($0) } }
 
   /// Appends the UTF-8 bytes of a literal.
+  @inlinable
   @inline(__always)
   public mutating func write(_ literal: StaticString) {
     write(UnsafeRawBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
   }
 
   /// Appends an integer as ASCII decimal digits, with `-` in front if it is negative.
+  @inlinable
   @inline(__always)
   public mutating func writeDecimal(_ value: Int) {
     let start = count
     if value < 0 { write(UInt8(ascii: "-")) }
     writeDecimal(UInt64(value.magnitude))
-    if overflowed { count = start }
+    if overflowed { used = start }
   }
 
   /// Appends an integer as ASCII decimal digits.
+  @inlinable
   @inline(__always)
   public mutating func writeDecimal(_ value: UInt64) {
     if value < 10 { return write(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value)) }
@@ -86,7 +98,7 @@ public struct WireWriter: ~Copyable {
       rest /= 10
     }
     guard hasRoom(for: digits) else { return }
-    count &+= digits
+    used &+= digits
     var position = count
     rest = value
     while rest > 0 {
@@ -106,8 +118,8 @@ public struct WireWriter: ~Copyable {
   /// Forgets everything after the first `count` bytes and clears ``overflowed``: back to an earlier state.
   public mutating func rewind(to count: Int) {
     precondition(count >= 0 && count <= self.count, "rewind can only go back")
-    self.count = count
-    overflowed = false
+    used = count
+    hasOverflowed = false
   }
 }
 

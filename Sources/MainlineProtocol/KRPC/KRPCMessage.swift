@@ -64,7 +64,7 @@ struct KRPCMessage: Sendable {
   }
 
   /// Longest transaction id that is echoed.
-  static let maximumTransactionSize = 64
+  static let maximumTransactionSize: UInt16 = 64
 }
 
 extension KRPCMessage {

@@ -3,7 +3,6 @@ import Bencode
 /// Reads datagrams leniently (see `BencodeScanner`) and refuses only what cannot be a message.
 struct KRPCParser: ~Escapable {
   private var scanner: BencodeScanner
-  private var message = KRPCMessage()
   private var kind: UInt8 = 0
   /// The dictionaries `a` and `r` as they stand in the datagram; `message.body` holds the fields of the first.
   private var arguments = ByteRange.absent
@@ -17,32 +16,39 @@ struct KRPCParser: ~Escapable {
 
   /// The message in `datagram`; nil if it is not one dictionary with a usable `t` and `y`, or breaks a limit.
   static func parse(_ datagram: RawSpan) -> KRPCMessage? {
-    guard datagram.byteCount <= maximumDatagramSize else { return nil }
+    var message = KRPCMessage()
+    return parse(datagram, into: &message) ? message : nil
+  }
+
+  /// Reads `datagram` into an empty message, which spares copies; false if it is none.
+  @inline(__always)
+  static func parse(_ datagram: RawSpan, into message: inout KRPCMessage) -> Bool {
+    guard datagram.byteCount <= maximumDatagramSize else { return false }
     var parser = KRPCParser(datagram)
     do {
-      return try parser.parse()
+      return try parser.parse(&message)
     } catch {
-      return nil
+      return false
     }
   }
 
-  private mutating func parse() throws(BencodeError) -> KRPCMessage? {
-    guard try scanner.take(UInt8(ascii: "d")) else { return nil }
+  private mutating func parse(_ message: inout KRPCMessage) throws(BencodeError) -> Bool {
+    guard try scanner.take(UInt8(ascii: "d")) else { return false }
     try scanner.countValue()
     while try !scanner.take(UInt8(ascii: "e")) {
-      guard try envelopeField(scanner.bytes.packedKey(scanner.readString())) else { return nil }
+      guard try envelopeField(scanner.bytes.packedKey(scanner.readString()), &message) else { return false }
     }
-    guard message.transaction.isPresent,
-      (1...KRPCMessage.maximumTransactionSize).contains(Int(message.transaction.count))
-    else { return nil }
-    return try finished()
+    guard message.transaction.isPresent, message.transaction.count > 0,
+      message.transaction.count <= KRPCMessage.maximumTransactionSize
+    else { return false }
+    return try finish(&message)
   }
 
   /// False where a known key stands twice with different values, or a known integer exceeds 64 bits.
   @inline(__always)
-  private mutating func envelopeField(_ key: UInt64) throws(BencodeError) -> Bool {
+  private mutating func envelopeField(_ key: UInt64, _ message: inout KRPCMessage) throws(BencodeError) -> Bool {
     switch key {
-    case Key.a, Key.r: return try dictionary(isArguments: key == Key.a)
+    case Key.a, Key.r: return try dictionary(isArguments: key == Key.a, &message)
     case Key.t: return try scanner.string(&message.transaction)
     case Key.y: return try kindByte()
     case Key.q: return try scanner.string(&message.method)
@@ -70,13 +76,15 @@ struct KRPCParser: ~Escapable {
 
   /// Reads the fields of the first of `a` and `r` in passing, and remembers where the other stands.
   @inline(__always)
-  private mutating func dictionary(isArguments: Bool) throws(BencodeError) -> Bool {
+  private mutating func dictionary(
+    isArguments: Bool, _ message: inout KRPCMessage
+  ) throws(BencodeError) -> Bool {
     let isFirst = !arguments.isPresent && !results.isPresent
     guard isFirst, try scanner.peek() == UInt8(ascii: "d") else {
       return isArguments ? try scanner.any(&arguments) : try scanner.any(&results)
     }
     let start = scanner.position
-    guard try fields() else { return false }
+    guard try fields(&message.body) else { return false }
     let range = ByteRange(offset: start, count: scanner.position &- start)
     if isArguments { arguments = range } else { results = range }
     message.hasBody = true
@@ -84,7 +92,7 @@ struct KRPCParser: ~Escapable {
   }
 
   /// Makes sure that the fields are those of `a` in a query and of `r` in a response.
-  private mutating func finished() throws(BencodeError) -> KRPCMessage? {
+  private mutating func finish(_ message: inout KRPCMessage) throws(BencodeError) -> Bool {
     let wanted: ByteRange
     let other: ByteRange
     switch kind {
@@ -92,70 +100,70 @@ struct KRPCParser: ~Escapable {
     case UInt8(ascii: "r"): (message.kind, wanted, other) = (.response, results, arguments)
     case UInt8(ascii: "e"):
       message.kind = .error
-      return message
-    default: return nil
+      return true
+    default: return false
     }
-    if !other.isPresent { return message }
+    if !other.isPresent { return true }
     message.body = KRPCMessage.Body()
     message.hasBody = false
-    guard wanted.isPresent else { return message }
+    guard wanted.isPresent else { return true }
     try scanner.seek(to: Int(wanted.offset))
-    guard try scanner.peek() == UInt8(ascii: "d") else { return message }
+    guard try scanner.peek() == UInt8(ascii: "d") else { return true }
     message.hasBody = true
-    return try fields() ? message : nil
+    return try fields(&message.body)
   }
 }
 
 // MARK: - Arguments and results
 
 extension KRPCParser {
-  private mutating func fields() throws(BencodeError) -> Bool {
+  private mutating func fields(_ body: inout KRPCMessage.Body) throws(BencodeError) -> Bool {
     guard try scanner.take(UInt8(ascii: "d")) else { return false }
     try scanner.countValue()
     while try !scanner.take(UInt8(ascii: "e")) {
       let key = try scanner.readString()
-      guard try key.count > 7 ? longKey(key) : field(scanner.bytes.packedKey(key)) else { return false }
+      guard try key.count > 7 ? longKey(key, &body) : field(scanner.bytes.packedKey(key), &body) else { return false }
     }
     return true
   }
 
   @inline(__always)
-  private mutating func field(_ key: UInt64) throws(BencodeError) -> Bool {
+  private mutating func field(_ key: UInt64, _ body: inout KRPCMessage.Body) throws(BencodeError) -> Bool {
     switch key {
-    case Key.id: return try scanner.string(&message.body.id, count: 20)
-    case Key.target: return try scanner.string(&message.body.target, count: 20)
-    case Key.token: return try scanner.string(&message.body.token, upTo: 64)
-    case Key.nodes: return try scanner.string(&message.body.nodes)
-    case Key.nodes6: return try scanner.string(&message.body.nodes6)
-    case Key.v: return try scanner.any(&message.body.value)
+    case Key.id: return try scanner.string(&body.id, count: 20)
+    case Key.target: return try scanner.string(&body.target, count: 20)
+    case Key.token: return try scanner.string(&body.token, upTo: 64)
+    case Key.nodes: return try scanner.string(&body.nodes)
+    case Key.nodes6: return try scanner.string(&body.nodes6)
+    case Key.v: return try scanner.any(&body.value)
     case Key.seq:
-      message.body.mentions.insert(.seq)
-      return try scanner.integer(&message.body.seq)
+      body.mentions.insert(.seq)
+      return try scanner.integer(&body.seq)
     case Key.k:
-      message.body.mentions.insert(.key)
-      return try scanner.string(&message.body.key, count: 32)
+      body.mentions.insert(.key)
+      return try scanner.string(&body.key, count: 32)
     case Key.sig:
-      message.body.mentions.insert(.signature)
-      return try scanner.string(&message.body.signature, count: 64)
+      body.mentions.insert(.signature)
+      return try scanner.string(&body.signature, count: 64)
     case Key.salt:
-      message.body.mentions.insert(.salt)
-      return try scanner.string(&message.body.salt)
+      body.mentions.insert(.salt)
+      return try scanner.string(&body.salt)
     case Key.cas:
-      message.body.mentions.insert(.cas)
-      return try scanner.integer(&message.body.cas)
-    case Key.values: return try scanner.any(&message.body.values)
-    case Key.want: return try scanner.any(&message.body.want)
-    case Key.port: return try scanner.integer(&message.body.port)
-    case Key.samples: return try scanner.string(&message.body.samples)
+      body.mentions.insert(.cas)
+      return try scanner.integer(&body.cas)
+    case Key.values: return try scanner.any(&body.values)
+    case Key.want: return try scanner.any(&body.want)
+    case Key.port: return try scanner.integer(&body.port)
+    case Key.samples: return try scanner.string(&body.samples)
     default:
       _ = try scanner.skipValue()
       return true
     }
   }
 
-  private mutating func longKey(_ key: ByteRange) throws(BencodeError) -> Bool {
-    if scanner.bytes.isEqual(key, "info_hash") { return try scanner.string(&message.body.infoHash, count: 20) }
-    if scanner.bytes.isEqual(key, "implied_port") { return try scanner.integer(&message.body.impliedPort) }
+  private mutating func longKey(_ key: ByteRange, _ body: inout KRPCMessage.Body) throws(BencodeError) -> Bool {
+    if scanner.bytes.isEqual(key, "info_hash") { return try scanner.string(&body.infoHash, count: 20) }
+    if scanner.bytes.isEqual(key, "implied_port") { return try scanner.integer(&body.impliedPort) }
     _ = try scanner.skipValue()
     return true
   }

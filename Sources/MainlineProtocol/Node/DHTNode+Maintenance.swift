@@ -136,6 +136,7 @@ extension DHTNode {
 
   mutating func publicAddressChanged(family: Int, at now: Instant) {
     serverMode.addressChanged(at: now)
+    ownEndpoints = configuration.localEndpoints + families.compactMap(\.votes.publicEndpoint)
     if let address = families[family].votes.publicAddress {
       let id = families[family].table.localID
       let isExempt = configuration.network == .isolated

@@ -14,7 +14,8 @@ extension DHTNode {
     statistics.bytesReceived += UInt64(datagram.byteCount)
     let address = sender.address
     guard sender.port != 0, !address.isUnspecified, !address.isMulticast else { return }
-    guard let message = KRPCParser.parse(datagram) else {
+    var message = KRPCMessage()
+    guard KRPCParser.parse(datagram, into: &message) else {
       statistics.undecodable += 1
       return
     }

@@ -199,7 +199,7 @@ extension DHTNode {
   }
 
   func isOwn(_ endpoint: Endpoint) -> Bool {
-    configuration.localEndpoints.contains(endpoint) || families.contains { $0.votes.publicEndpoint == endpoint }
+    ownEndpoints.contains(endpoint)
   }
 
   /// Whether a node that another one names may be asked.

@@ -32,7 +32,7 @@ extension DHTNode {
     guard message.hasBody, body.id.isPresent, let id = NodeID(datagram.extracting(body.id)) else {
       return refuse(.protocol, context, datagram)
     }
-    if let counted = method.counted { statistics.queriesServed[counted, default: 0] += 1 }
+    if let counted = method.counted { statistics.countServed(counted) }
     serverMode.queried(by: sender, at: now)
     let contact = NodeContact(id: id, endpoint: sender)
     if !message.isReadOnly, mayEnterTable(sender) { noteQuerier(contact, family: family, at: now) }
@@ -68,8 +68,7 @@ extension DHTNode {
 
   /// Who asks us may be worth knowing: he is pinged before he may enter the table.
   private mutating func noteQuerier(_ contact: NodeContact, family: Int, at now: Instant) {
-    let isKnown = families[family].table.queried(by: contact, isSecure: isSecure(contact), at: now)
-    if isKnown { return }
+    guard families[family].table.queried(by: contact, isSecure: isSecure(contact), at: now) else { return }
     if configuration.network == .isolated {
       ping(contact, at: now)
     } else {

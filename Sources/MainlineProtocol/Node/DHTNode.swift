@@ -27,6 +27,8 @@ public struct DHTNode: ~Copyable {
   var random: RandomSource
   /// IPv4, IPv6 or both, each a DHT of its own.
   var families: [FamilyState]
+  /// Our sockets, and where others see us: never asked, never named, never answered.
+  var ownEndpoints: [Endpoint]
   var events: [NodeEvent] = []
   var timers = TimerQueue<TimerAction>()
 
@@ -75,6 +77,7 @@ public struct DHTNode: ~Copyable {
     families = configuration.families.map { family in
       FamilyState(family: family, configuration: configuration, saved: saved, random: &random)
     }
+    ownEndpoints = configuration.localEndpoints + families.compactMap(\.votes.publicEndpoint)
     items = ItemStore(
       limits: configuration.storage, ownID: families.first?.table.localID ?? .zero, limitsSources: isPublic)
     peers = PeerStore(limits: configuration.storage, limitsSources: isPublic)
