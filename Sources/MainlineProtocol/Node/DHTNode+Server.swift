@@ -86,11 +86,13 @@ extension DHTNode {
   }
 
   private mutating func answerGet(_ target: NodeID, _ context: QueryContext, _ datagram: RawSpan) {
-    let nodes = nodesToName(target, context, datagram)
     let token = tokens.token(for: context.sender.address, target: target, at: context.now)
     let known = context.message.body.seq
     let item = items.mutableItem(target)
     let newer = item.flatMap { item in known.map { item.seq > $0 } ?? true ? item : nil }
+    // With `seq` only a mutable item can be meant; without it a mutable one comes first.
+    let value = newer?.value ?? (item == nil && known == nil ? items.immutableValue(target) : nil)
+    let nodes = nodesToName(target, context, datagram, besides: value?.count ?? 0)
     var writer = beginAnswer(context)
     if let newer {
       writer.write("1:k32:")
@@ -106,13 +108,9 @@ extension DHTNode {
       newer.signature.withUnsafeBytes { writer.write($0) }
     }
     writer.writeToken(token)
-    if let newer {
+    if let value {
       writer.write("1:v")
-      writer.write(newer.value)
-    } else if item == nil, known == nil, let immutable = items.immutableValue(target) {
-      // With `seq` only a mutable item can be meant; without it a mutable one comes first.
-      writer.write("1:v")
-      writer.write(immutable)
+      writer.write(value)
     }
     endAnswer(writer, context, datagram)
   }
@@ -162,27 +160,38 @@ extension DHTNode {
     var v6Index = 0
   }
 
-  private func nodesToName(_ target: NodeID, _ context: QueryContext, _ datagram: RawSpan) -> NamedNodes {
+  /// All bytes of the longest answer but the value, the nodes and the transaction id.
+  private static let answerOverhead = 235
+
+  /// At most eight nodes of each family that is wanted, fewer if they would not fit beside a value of `valueSize` bytes.
+  private func nodesToName(
+    _ target: NodeID, _ context: QueryContext, _ datagram: RawSpan, besides valueSize: Int = 0
+  ) -> NamedNodes {
     let own = families[context.family].family
-    var wantsV4 = own == .ipv4
-    var wantsV6 = own == .ipv6
+    var wanted = (v4: own == .ipv4, v6: own == .ipv6)
     if families.count > 1, context.message.body.want.isPresent {
-      (wantsV4, wantsV6) = (false, false)
+      wanted = (false, false)
       KRPCMessage.forEachString(of: context.message.body.want, in: datagram) { name in
-        if name.isEqual("n4") { wantsV4 = true }
-        if name.isEqual("n6") { wantsV6 = true }
+        if name.isEqual("n4") { wanted.v4 = true }
+        if name.isEqual("n6") { wanted.v6 = true }
       }
     }
+    // An IPv6 querier's endpoint, and a second list, take some bytes more.
+    var room = DatagramQueue.maximumDatagramSize - Self.answerOverhead - valueSize
+    room -= Int(context.message.transaction.count) + (own == .ipv6 ? 13 : 0) + (wanted.v4 && wanted.v6 ? 13 : 0)
     var nodes = NamedNodes()
     for index in families.indices {
-      let isV4 = families[index].family == .ipv4
-      guard isV4 ? wantsV4 : wantsV6 else { continue }
-      // Both families together must leave room for a value of 1000 bytes.
-      let limit = wantsV4 && wantsV6 ? Self.nodesPerAnswer / 2 : Self.nodesPerAnswer
-      let fitting = !isV4 && context.message.body.target.isPresent ? min(limit, 4) : limit
+      let family = families[index].family
+      guard family == .ipv4 ? wanted.v4 : wanted.v6 else { continue }
+      let share = wanted.v4 && wanted.v6 ? room / 2 : room
+      let limit = max(0, min(Self.nodesPerAnswer, share / CompactNode.size(family)))
       let matches = families[index].table.closest(
-        to: target, limit: fitting, excluding: context.sender, at: context.now)
-      if isV4 { (nodes.v4, nodes.v4Index) = (matches, index) } else { (nodes.v6, nodes.v6Index) = (matches, index) }
+        to: target, limit: limit, excluding: context.sender, at: context.now)
+      if family == .ipv4 {
+        (nodes.v4, nodes.v4Index) = (matches, index)
+      } else {
+        (nodes.v6, nodes.v6Index) = (matches, index)
+      }
     }
     return nodes
   }
