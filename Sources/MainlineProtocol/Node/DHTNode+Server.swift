@@ -35,8 +35,8 @@ extension DHTNode {
     if let counted = method.counted { statistics.countServed(counted) }
     serverMode.queried(by: sender, at: now)
     let contact = NodeContact(id: id, endpoint: sender)
-    if !message.isReadOnly, mayEnterTable(sender) { noteQuerier(contact, family: family, at: now) }
     serve(method, context, datagram)
+    if !message.isReadOnly, mayEnterTable(sender) { noteQuerier(contact, family: family, at: now) }
   }
 
   private mutating func serve(_ method: KnownMethod, _ context: QueryContext, _ datagram: RawSpan) {
