@@ -158,6 +158,23 @@ final class SmallNetwork {
     #expect(put)
   }
 
+  @Test("a put reaches twenty nodes although each node names only eight")
+  func widening() throws {
+    let network = SmallNetwork(nodes: 24)
+    let client = network.add(seed: 99, bootstrap: [network.hosts[0].endpoint])
+    for index in 0..<8 {
+      let owner = Ed25519.SecretKey(seed: [UInt8](repeating: UInt8(index), count: 32))!
+      let item = try MutableItem(signedBy: owner, seq: 1, bytes: [1])
+      guard case .stored(let outcome) = network.run(.putMutable(item, PutOptions()), on: 24).result else {
+        Issue.record("not stored")
+        return
+      }
+      #expect(outcome.stored >= 20, "\(outcome.stored)")
+    }
+    let isBootstrapped = client.node.isBootstrapped(at: network.now)
+    #expect(isBootstrapped)
+  }
+
   @Test("immutable items and peers are stored and found")
   func immutableAndPeers() throws {
     let network = SmallNetwork(nodes: 25)

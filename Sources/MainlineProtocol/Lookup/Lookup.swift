@@ -37,6 +37,11 @@ struct Lookup: Sendable {
   private var known: Set<Endpoint> = []
   private(set) var inFlight = 0
   private(set) var requests = 0
+  /// Questions to widen the walk that wait for an answer, and how many more rounds of them there may be.
+  private var wideningInFlight = 0
+  private var wideningRoundsLeft = 2
+  /// Nodes in the fullest response so far: a full one may have left out others.
+  private var fullestResponse = 0
 
   init(target: NodeID, limitsAddresses: Bool) {
     self.target = target
@@ -251,6 +256,42 @@ extension Lookup {
 
   /// Candidate `index` holds an item of this seq.
   mutating func holds(_ index: Int, seq: Int64) { candidates[index].returnedSeq = seq }
+
+  // MARK: Widening
+
+  /// A response named `count` nodes.
+  mutating func responseNamed(_ count: Int) { fullestResponse = max(fullestResponse, count) }
+
+  /// Where to look for the rest if fewer than ``width`` nodes have answered, and whom to ask.
+  ///
+  /// Around a target every node names the same eight, so a walk among nodes that know each other well ends with those.
+  /// The nodes behind them are the closest ones of the neighbouring subtrees: of the target with one bit flipped.
+  mutating func widening() -> [(target: NodeID, ask: Int)] {
+    let answered = (secureOrder + insecureOrder).filter { candidates[$0].state == .answered }
+    guard wideningRoundsLeft > 0, (Self.closestWidth..<Self.width).contains(answered.count),
+      fullestResponse >= Self.closestWidth
+    else { return [] }
+    wideningRoundsLeft -= 1
+    let byDistance = answered.sorted { candidates[$0].distance < candidates[$1].distance }
+    // The subtree of the eighth closest may be known in part only; the next ones are as large as all before together.
+    let first = target.bucketDistance(to: candidates[byDistance[Self.closestWidth - 1]].contact.id)
+    return (first...min(160, first + 2)).map { subtree in
+      let neighbour = target.flippingBit(160 - subtree)
+      let ask = answered.min {
+        candidates[$0].contact.id ^ neighbour < candidates[$1].contact.id ^ neighbour
+      }!
+      return (neighbour, ask)
+    }
+  }
+
+  var isWidening: Bool { wideningInFlight > 0 }
+
+  mutating func wideningAsked() {
+    wideningInFlight += 1
+    requests += 1
+  }
+
+  mutating func wideningEnded() { wideningInFlight = max(0, wideningInFlight - 1) }
 
   // MARK: Results
 

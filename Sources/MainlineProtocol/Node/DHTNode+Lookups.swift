@@ -65,7 +65,11 @@ extension DHTNode {
     guard lookups[id] != nil else { return }
     while true {
       let survey = lookups[id]!.walk.survey()
-      if survey.isComplete { return finishLookup(id, at: now) }
+      if survey.isComplete {
+        if !lookups[id]!.walk.isWidening { widen(id, at: now) }
+        if !lookups[id]!.walk.isWidening { finishLookup(id, at: now) }
+        return
+      }
       guard let candidate = survey.next, lookups[id]!.walk.inFlight < Lookup.maximumInFlight else { return }
       guard lookups[id]!.walk.requests < Lookup.maximumRequests else {
         if lookups[id]!.walk.inFlight == 0 { finishLookup(id, at: now) }
@@ -83,6 +87,30 @@ extension DHTNode {
       lookups[id]!.walk.asked(candidate)
       lookups[id]!.counts.queried += 1
     }
+  }
+
+  /// Asks for the nodes around the closest ones, if those are fewer than the walk wants.
+  private mutating func widen(_ id: Int, at now: Instant) {
+    for (target, candidate) in lookups[id]!.walk.widening() {
+      let contact = lookups[id]!.walk.candidates[candidate].contact
+      let isSent = send(
+        .findNode(target), to: contact.endpoint, contact: contact, owner: .widening(id, candidate: candidate), at: now)
+      if isSent { lookups[id]!.walk.wideningAsked() }
+    }
+  }
+
+  mutating func wideningAnswered(
+    _ id: Int, _ candidate: Int, _ contact: NodeContact, _ message: KRPCMessage, _ datagram: RawSpan, at now: Instant
+  ) {
+    guard lookups[id] != nil else { return }
+    addCandidates(id, candidate, message.body, datagram, namedBy: contact.endpoint, at: now)
+    wideningEnded(id, at: now)
+  }
+
+  mutating func wideningEnded(_ id: Int, at now: Instant) {
+    guard lookups[id] != nil else { return }
+    lookups[id]!.walk.wideningEnded()
+    advance(id, at: now)
   }
 
   /// Something must come and wake a lookup that may not send now.
@@ -137,6 +165,7 @@ extension DHTNode {
       }
       lookups[id]!.walk.add(node, isSecure: isSecure(node), source: candidate)
     }
+    lookups[id]!.walk.responseNamed(taken)
     introduceOtherFamily(family == .ipv4 ? body.nodes6 : body.nodes, datagram, at: now, not: family)
   }
 

@@ -107,6 +107,8 @@ extension DHTNode {
     switch request.owner {
     case .lookup(let lookup, let candidate):
       lookupAnswered(lookup, candidate, contact, isSecure: isSecure, message, datagram, at: now)
+    case .widening(let lookup, let candidate):
+      wideningAnswered(lookup, candidate, contact, message, datagram, at: now)
     case .put(let put, let target): putAnswered(put, target, code: nil, at: now)
     case .putToken(let put, let target):
       putReceivedToken(
@@ -139,6 +141,7 @@ extension DHTNode {
       lookups[lookup]?.walk.failed(candidate)
       if code == 0 { lookups[lookup]?.counts.invalidResponses += 1 } else { lookups[lookup]?.counts.errors += 1 }
       advance(lookup, at: now)
+    case .widening(let lookup, _): wideningEnded(lookup, at: now)
     case .put(let put, let target): putAnswered(put, target, code: code, at: now)
     case .putToken(let put, let target): putReceivedToken(put, target, nil, nil, at: now)
     case .ping(let query): finish(query, .failed(.timeout(nil)))
@@ -154,6 +157,7 @@ extension DHTNode {
     case .lookup(let lookup, let candidate):
       lookups[lookup]?.walk.overdue(candidate)
       advance(lookup, at: now)
+    case .widening(let lookup, _): wideningEnded(lookup, at: now)
     case .put(let put, let target): retransmit(put, target, transaction: transaction, to: request.endpoint, at: now)
     default: break
     }
@@ -172,6 +176,8 @@ extension DHTNode {
     case .lookup(let lookup, let candidate):
       lookups[lookup]?.walk.failed(candidate)
       advance(lookup, at: now)
+    // It ended when its answer was overdue.
+    case .widening: break
     case .put(let put, let target): putTimedOut(put, target, at: now)
     case .putToken(let put, let target): putReceivedToken(put, target, nil, nil, at: now)
     case .ping(let query): finish(query, .failed(.timeout(nil)))

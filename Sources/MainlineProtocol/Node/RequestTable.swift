@@ -15,6 +15,8 @@ struct RequestTable: Sendable {
   /// For whom a query was sent.
   enum Owner: Sendable {
     case lookup(Int, candidate: Int)
+    /// A `find_node` to a candidate of a lookup, for nodes around the closest ones.
+    case widening(Int, candidate: Int)
     /// A put to one of its targets.
     case put(Int, target: Int)
     /// A `get` to one target of a put, for a token.
