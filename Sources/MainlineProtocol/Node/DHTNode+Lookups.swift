@@ -113,9 +113,10 @@ extension DHTNode {
     advance(id, at: now)
   }
 
-  /// Something must come and wake a lookup that may not send now.
-  private mutating func stall(_ id: Int, at now: Instant) {
-    if stalled.insert(id).inserted { timers.schedule(.pacer, at: now.advanced(by: .milliseconds(50))) }
+  /// Something must come and wake a lookup or put that may not send now.
+  mutating func stall(_ id: Int, at now: Instant) {
+    stalled.insert(id)
+    scheduleOnce(.pacer, at: now.advanced(by: .milliseconds(50)))
   }
 
   mutating func resumeStalled(at now: Instant) {

@@ -24,7 +24,7 @@ extension DHTNode {
       else { return false }
     }
     if case .later(let instant) = pacer.admit(to: endpoint.address, at: now) {
-      timers.schedule(.pacer, at: max(instant, now.advanced(by: .milliseconds(1))))
+      scheduleOnce(.pacer, at: max(instant, now.advanced(by: .milliseconds(1))))
       return false
     }
     var transaction = UInt32(truncatingIfNeeded: random.next())

@@ -72,7 +72,7 @@ extension DHTNode {
     if configuration.network == .isolated {
       ping(contact, at: now)
     } else {
-      timers.schedule(.unconfirmed, at: max(now, lastUnconfirmedPing.advanced(by: Self.unconfirmedPingInterval)))
+      scheduleOnce(.unconfirmed, at: max(now, lastUnconfirmedPing.advanced(by: Self.unconfirmedPingInterval)))
     }
   }
 
