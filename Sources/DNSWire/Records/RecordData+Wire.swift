@@ -101,7 +101,7 @@ extension RecordData {
   }
 
   /// Writes the data, names compressed where the type allows it.
-  func write(to writer: inout MessageWriter) {
+  borrowing func write(to writer: inout MessageWriter) {
     switch self {
     case .a(let data): data.write(to: &writer)
     case .aaaa(let data): data.write(to: &writer)
