@@ -1,5 +1,3 @@
-import Glibc  // memcmp
-
 /// Where in a message which suffix of a name has been written.
 ///
 /// The first entries live in the value itself and are searched one by one; what is beyond goes into a hash table, so a

@@ -40,42 +40,28 @@ public struct MessageWriter: ~Copyable {
   /// Writes records, one after another.
   public mutating func write(_ records: [ResourceRecord]) {
     records.withUnsafeBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return }
-      for index in 0..<buffer.count { write(base + index) }
+      guard let first = buffer.baseAddress else { return }
+      for index in 0..<buffer.count { write(recordAt: first + index) }
     }
-  }
-
-  mutating func write(_ record: UnsafePointer<ResourceRecord>) {
-    write(name: record.pointee.name.wire.span.bytes)
-    let classField = record.pointee.class.rawValue | (record.pointee.cacheFlush ? 0x8000 : 0)
-    let typePosition = output.count
-    output.write(UInt64(classField) << 32 | UInt64(record.pointee.ttl))
-    output.write(UInt16(0))
-    let type: RecordType
-    switch record.pointee.data {
-    case .a(let data): output.write(data.address); type = .a
-    case .aaaa(let data): output.write(data.high); output.write(data.low); type = .aaaa
-    case .txt(let data): output.write(data.wire); type = .txt
-    case .cname(let name): write(name); type = .cname
-    case .https(let data): data.write(to: &self); type = .https
-    default: record.pointee.data.write(to: &self); type = record.pointee.type
-    }
-    guard !output.overflowed else { return }
-    output.patch(type.rawValue, at: typePosition)
-    output.patch(UInt16(truncatingIfNeeded: output.count &- typePosition &- 10), at: typePosition + 8)
   }
 
   /// Writes a record.
-  @inline(__always)
-  public mutating func write(_ record: borrowing ResourceRecord) {
-    write(record.name)
-    let classField = record.class.rawValue | (record.cacheFlush ? 0x8000 : 0)
-    output.write(UInt64(record.data.type.rawValue) << 48 | UInt64(classField) << 32 | UInt64(record.ttl))
-    let lengthPosition = output.count
+  public mutating func write(_ record: ResourceRecord) {
+    withUnsafePointer(to: record) { write(recordAt: $0) }
+  }
+
+  /// Writes a record where it lies: passed as a value it would be copied, which retains and releases each of its arrays.
+  private mutating func write(recordAt record: UnsafePointer<ResourceRecord>) {
+    write(name: record.pointee.name.wire.span.bytes)
+    let classField = record.pointee.class.rawValue | (record.pointee.cacheFlush ? 0x8000 : 0)
+    let start = output.count
+    // Type and length, both 0 here, are known once the data are written.
+    output.write(UInt64(classField) << 32 | UInt64(record.pointee.ttl))
     output.write(UInt16(0))
-    record.data.write(to: &self)
+    let type = ResourceRecord.writeData(of: record, to: &self)
     guard !output.overflowed else { return }
-    output.patch(UInt16(truncatingIfNeeded: output.count &- lengthPosition &- 2), at: lengthPosition)
+    output.patch(type.rawValue, at: start)
+    output.patch(UInt16(truncatingIfNeeded: output.count &- start &- 10), at: start &+ 8)
   }
 
   /// Writes a name, or as much of it as has not been written before and a pointer to the rest.
@@ -106,7 +92,7 @@ public struct MessageWriter: ~Copyable {
   }
 
   /// Writes a name in full, and keeps it out of the table.
-  mutating func writeUncompressed(_ name: borrowing DomainName) { output.write(name.wire) }
+  mutating func writeUncompressed(_ name: borrowing DomainName) { output.write(name.wire.span.bytes) }
 }
 
 extension MessageWriter {

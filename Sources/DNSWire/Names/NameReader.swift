@@ -117,7 +117,9 @@ enum NameReader {
       guard byte == Int(wire[index]) else { return false }
       if byte == 0 { return true }
       for step in 1...byte
-      where bytes.unsafeLoad(fromUncheckedByteOffset: position &+ step, as: UInt8.self) != wire[index &+ step] { return false }
+      where bytes.unsafeLoad(fromUncheckedByteOffset: position &+ step, as: UInt8.self) != wire[index &+ step] {
+        return false
+      }
       index &+= byte &+ 1
       position &+= byte &+ 1
     }

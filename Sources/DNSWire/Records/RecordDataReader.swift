@@ -88,7 +88,9 @@ extension RecordDataReader {
       throw MessageError(.recordDataTooShort, at: start)
     case 1:
       var position = start
-      while position < offset { position &+= Int(bytes.unsafeLoad(fromUncheckedByteOffset: position, as: UInt8.self)) &+ 1 }
+      while position < offset {
+        position &+= Int(bytes.unsafeLoad(fromUncheckedByteOffset: position, as: UInt8.self)) &+ 1
+      }
       guard position == offset else { throw MessageError(.recordDataTooShort, at: start) }
     case 5:
       guard length >= 2 else { throw MessageError(.recordDataTooShort, at: start) }
