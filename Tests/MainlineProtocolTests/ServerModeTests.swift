@@ -169,3 +169,32 @@ import Testing
     #expect(world.info.isFirewalled)
   }
 }
+
+@Suite struct SecureIDEnforcementTests {
+  @Test(
+    "a node that enforces secure ids knows only nodes whose id is bound to their address", arguments: [false, true])
+  func enforcement(isEnforced: Bool) {
+    let now = Instant(nanoseconds: 1)
+    var configuration = NodeConfiguration()
+    configuration.mode = .server
+    configuration.enforcesSecureIDs = isEnforced
+    var random = RandomSource(seed: 3)
+    var node = DHTNode(configuration: configuration, random: random, at: now)
+    let address = IPAddress(80, 1, 2, 3)
+    let secure = NodeContact(
+      id: SecureNodeID.generate(for: address, using: &random), endpoint: Endpoint(address, port: 1))
+    let insecure = NodeContact(id: .random(using: &random), endpoint: Endpoint(IPAddress(90, 1, 2, 3), port: 1))
+    for contact in [secure, insecure] {
+      _ = node.start(.ping(contact.endpoint), at: now)
+      let query = [UInt8](node.outbox.bytes(at: 0))
+      node.outbox.removeAll()
+      let transaction = KRPCParser.parse(query.span.bytes)!.transaction
+      let answer = [UInt8](upTo: 200) {
+        $0.beginResponse(observed: Endpoint(IPAddress(1, 2, 3, 4), port: 5), id: contact.id)
+        $0.endResponse(transaction: query.span.bytes.extracting(transaction), version: [1, 2, 3, 4])
+      }
+      node.receive(answer!.span.bytes, from: contact.endpoint, at: now)
+    }
+    #expect(node.info(at: now).families[0].goodNodes == (isEnforced ? 1 : 2))
+  }
+}

@@ -164,7 +164,9 @@ extension DHTNode {
       guard node.id != ownID, isUsable(node.endpoint) || acceptsPrivate && node.endpoint.address.isPrivate else {
         return
       }
-      lookups[id]!.walk.add(node, isSecure: isSecure(node), source: candidate)
+      let isSecure = isSecure(node)
+      guard isSecure || !configuration.enforcesSecureIDs else { return }
+      lookups[id]!.walk.add(node, isSecure: isSecure, source: candidate)
     }
     lookups[id]!.walk.responseNamed(taken)
     introduceOtherFamily(family == .ipv4 ? body.nodes6 : body.nodes, datagram, at: now, not: family)

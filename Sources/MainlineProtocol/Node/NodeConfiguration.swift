@@ -32,6 +32,9 @@ public struct NodeConfiguration: Sendable {
   public var hasBootstrap = true
   /// The node's public addresses, if the operator knows them; they override what others report.
   public var publicEndpoints: [Endpoint] = []
+  /// True: nodes whose id is not bound to their address (BEP 42) are neither kept in the table nor asked. False: they
+  /// are, behind all others.
+  public var enforcesSecureIDs = false
   /// After this long without an answer a request has failed.
   public var requestTimeout: Duration = .seconds(2)
   /// Sent as `v`: two letters and two bytes (BEP 5, BEP 20).
