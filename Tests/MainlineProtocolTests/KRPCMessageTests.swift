@@ -15,7 +15,7 @@ import WireFormat
     }
     let documents: [Message]
     let own: [Message]
-    let captured_queries: [Message]
+    let capturedQueries: [Message]
   }
 
   let id = NodeID((0..<20).map { UInt8($0) })!
@@ -29,7 +29,7 @@ import WireFormat
 
   @Test("our queries are the published bytes")
   func ownQueries() throws {
-    let own = try Vectors.load("mainline/krpc.json", as: File.self).own
+    let own = try Vectors.load("mainline/krpc.json", as: File.self, keys: .convertFromSnakeCase).own
     #expect(own.count == 30)
     let target = try #require(NodeID("d4aad3849457fc3e68297b85611e97d6de36982c"))
     let token: [UInt8] = [0xa1, 0xb2, 0xc3, 0xd4, 0xe5, 0xf6, 0x07, 0x08]
@@ -72,8 +72,8 @@ import WireFormat
 
   @Test("every published and captured message is understood, whatever program it comes from")
   func understood() throws {
-    let file = try Vectors.load("mainline/krpc.json", as: File.self)
-    let messages = file.documents + file.own + file.captured_queries
+    let file = try Vectors.load("mainline/krpc.json", as: File.self, keys: .convertFromSnakeCase)
+    let messages = file.documents + file.own + file.capturedQueries
     #expect(messages.count == 69)
     for row in messages {
       #expect(KRPCParser.parse(row.hex.bytes.span.bytes) != nil, "\(row.name)")
@@ -82,7 +82,7 @@ import WireFormat
 
   @Test("no truncation and no changed byte of a message does harm")
   func mutations() throws {
-    let rows = try Vectors.load("mainline/krpc.json", as: File.self).own
+    let rows = try Vectors.load("mainline/krpc.json", as: File.self, keys: .convertFromSnakeCase).own
     var parsed = 0
     for row in rows {
       let bytes = row.hex.bytes
@@ -110,7 +110,7 @@ import WireFormat
     }
     struct Nodes: Decodable {
       struct Node: Decodable {
-        let id_hex: String
+        let idHex: String
         let ip: String
         let port: UInt16
       }
@@ -130,7 +130,7 @@ import WireFormat
 
   @Test("compact peers and nodes are read and written as published")
   func compact() throws {
-    let file = try Vectors.load("mainline/compact.json", as: CompactFile.self)
+    let file = try Vectors.load("mainline/compact.json", as: CompactFile.self, keys: .convertFromSnakeCase)
     #expect(file.peers.count == 5 && file.nodes.count == 4)
     for row in file.peers {
       let endpoint = Endpoint(try #require(IPAddress(row.ip)), port: row.port)
@@ -141,7 +141,7 @@ import WireFormat
     for row in file.nodes {
       let contacts = try row.nodes.map {
         NodeContact(
-          id: try #require(NodeID($0.id_hex)), endpoint: Endpoint(try #require(IPAddress($0.ip)), port: $0.port))
+          id: try #require(NodeID($0.idHex)), endpoint: Endpoint(try #require(IPAddress($0.ip)), port: $0.port))
       }
       var read: [NodeContact] = []
       CompactNode.forEach(in: row.hex.bytes.span.bytes, family: row.family == 4 ? .ipv4 : .ipv6) { read.append($0) }
@@ -155,7 +155,7 @@ import WireFormat
 
   @Test("a broken list of nodes is passed over, and so is a node that nobody could ask")
   func invalidCompact() throws {
-    let rows = try Vectors.load("mainline/compact.json", as: CompactFile.self).invalid
+    let rows = try Vectors.load("mainline/compact.json", as: CompactFile.self, keys: .convertFromSnakeCase).invalid
     #expect(rows.count == 9)
     var configuration = NodeConfiguration.isolated
     configuration.localEndpoints = [Endpoint(.loopbackV4, port: 1)]

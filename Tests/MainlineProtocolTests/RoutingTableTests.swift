@@ -8,20 +8,20 @@ import Testing
 @Suite struct RoutingTableTests {
   struct File: Decodable {
     struct Distance: Decodable {
-      let a_hex: String
-      let b_hex: String
-      let xor_hex: String
+      let aHex: String
+      let bHex: String
+      let xorHex: String
       let distance: Int
     }
     struct Table: Decodable {
-      let local_id_hex: String
-      let ids_in_order: [String]
+      let localIdHex: String
+      let idsInOrder: [String]
       let held: Int
-      let per_bucket: [String: Int]
+      let perBucket: [String: Int]
     }
     struct Closest: Decodable {
-      let target_hex: String
-      let closest_20_in_order: [String]
+      let targetHex: String
+      let closest20InOrder: [String]
     }
     let distance: [Distance]
     let table: Table
@@ -36,35 +36,35 @@ import Testing
 
   @Test("distances and bucket numbers are those of the published vectors")
   func distances() throws {
-    let rows = try Vectors.load("mainline/routing.json", as: File.self).distance
+    let rows = try Vectors.load("mainline/routing.json", as: File.self, keys: .convertFromSnakeCase).distance
     #expect(rows.count == 6)
     for row in rows {
-      let a = try #require(NodeID(row.a_hex))
-      let b = try #require(NodeID(row.b_hex))
-      #expect((a ^ b).description == row.xor_hex)
+      let a = try #require(NodeID(row.aHex))
+      let b = try #require(NodeID(row.bHex))
+      #expect((a ^ b).description == row.xorHex)
       #expect(a.bucketDistance(to: b) == row.distance)
     }
   }
 
   @Test("a table filled with the published ids holds and finds the published ones")
   func table() throws {
-    let file = try Vectors.load("mainline/routing.json", as: File.self)
-    let localID = try #require(NodeID(file.table.local_id_hex))
+    let file = try Vectors.load("mainline/routing.json", as: File.self, keys: .convertFromSnakeCase)
+    let localID = try #require(NodeID(file.table.localIdHex))
     var table = RoutingTable(localID: localID, limitsAddresses: false)
-    for (index, text) in file.table.ids_in_order.enumerated() {
+    for (index, text) in file.table.idsInOrder.enumerated() {
       _ = table.responded(contact(try #require(NodeID(text)), index + 1), isSecure: false, at: start)
     }
-    #expect(file.table.ids_in_order.count == 100)
+    #expect(file.table.idsInOrder.count == 100)
     #expect(table.count == file.table.held)
-    for (bucket, count) in file.table.per_bucket { #expect(table.buckets[Int(bucket)!].nodes.count == count) }
+    for (bucket, count) in file.table.perBucket { #expect(table.buckets[Int(bucket)!].nodes.count == count) }
     #expect(file.closest.count == 2)
     for row in file.closest {
-      let target = try #require(NodeID(row.target_hex))
+      let target = try #require(NodeID(row.targetHex))
       let all = table.usableNodes().map(\.contact.id).sorted { $0 ^ target < $1 ^ target }
-      #expect(all.prefix(20).map(\.description) == row.closest_20_in_order)
+      #expect(all.prefix(20).map(\.description) == row.closest20InOrder)
       let matches = table.closest(to: target, excluding: nil, at: start)
       let found = (0..<matches.count).map { table.contact(matches, $0).id.description }
-      #expect(found == Array(row.closest_20_in_order.prefix(8)))
+      #expect(found == Array(row.closest20InOrder.prefix(8)))
     }
   }
 
