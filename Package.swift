@@ -83,7 +83,7 @@ let package = Package(
     tests("MainlineTests", ["Mainline"]),
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
-    tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),
+    tests("EndToEndTests", ["Pkarr"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -3,9 +3,7 @@ import CPeers
 import Foundation
 
 let groups: [(name: String, rows: () throws -> [Row])] = [
-  ("krpc", KRPCRows.rows),
-  ("dns", DNSRows.rows),
-  ("simulator", SimulatorRows.rows),
+  ("dns", DNSRows.rows)
 ]
 
 let wanted = Set(CommandLine.arguments.dropFirst())

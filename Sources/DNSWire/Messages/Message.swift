@@ -109,10 +109,10 @@ extension Message {
         header, questions: questions.count, answers: answers.count, authorities: authorities.count,
         additionals: additionals.count + (options == nil ? 0 : 1))
       for question in questions { writer.write(question) }
-      writer.write(answers)
-      writer.write(authorities)
+      for record in answers { writer.write(record) }
+      for record in authorities { writer.write(record) }
       if let options { writer.write(options) }
-      writer.write(additionals)
+      for record in additionals { writer.write(record) }
     }
   }
 }
