@@ -83,7 +83,7 @@ let package = Package(
     tests("MainlineTests", ["Mainline"]),
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
-    tests("EndToEndTests", ["Pkarr"]),
+    tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -22,7 +22,9 @@ let package = Package(
     .executableTarget(
       name: "Benchmarks",
       dependencies: ["CPeers"]
-        + ["WireFormat", "Cryptography", "DNSWire", "Addresses"].map { .product(name: $0, package: "swift-pubky") },
+        + ["WireFormat", "Addresses", "Cryptography", "DNSWire", "MainlineProtocol", "MainlineSimulator"].map {
+          .product(name: $0, package: "swift-pubky")
+        },
       swiftSettings: [.enableUpcomingFeature("ExistentialAny"), .enableExperimentalFeature("Lifetimes")]),
   ],
   swiftLanguageModes: [.v6],

@@ -9,7 +9,9 @@ let package = Package(
   targets: [
     .executableTarget(
       name: "Fuzz",
-      dependencies: ["WireFormat", "Addresses", "Bencode", "DNSWire"].map { .product(name: $0, package: "swift-pubky") },
+      dependencies: ["WireFormat", "Addresses", "Cryptography", "Bencode", "DNSWire", "MainlineProtocol"].map {
+        .product(name: $0, package: "swift-pubky")
+      },
       swiftSettings: [.enableUpcomingFeature("ExistentialAny"), .enableExperimentalFeature("Lifetimes")])
   ],
   swiftLanguageModes: [.v6]

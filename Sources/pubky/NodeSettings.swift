@@ -79,7 +79,7 @@ struct NodeSettings: Decodable {
     publicEndpoints = try texts(.publicEndpoints, "ADDRESS:PORT", { Endpoint($0) }) ?? []
     tableFile = try values.decodeIfPresent(String.self, forKey: .tableFile)
     requestTimeout = try values.decode(
-      .requestTimeout, default: .seconds(2), in: .milliseconds(100)...(.seconds(60)))
+      .requestTimeout, default: .seconds(2), in: .seconds(1)...(.seconds(60)))
     storage = try values.decode(.storage, default: Storage())
   }
 

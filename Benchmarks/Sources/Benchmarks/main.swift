@@ -3,7 +3,9 @@ import CPeers
 import Foundation
 
 let groups: [(name: String, rows: () throws -> [Row])] = [
-  ("dns", DNSRows.rows)
+  ("krpc", KRPCRows.rows),
+  ("dns", DNSRows.rows),
+  ("simulator", SimulatorRows.rows),
 ]
 
 let wanted = Set(CommandLine.arguments.dropFirst())

@@ -109,10 +109,10 @@ extension Message {
         header, questions: questions.count, answers: answers.count, authorities: authorities.count,
         additionals: additionals.count + (options == nil ? 0 : 1))
       for question in questions { writer.write(question) }
-      for record in answers { writer.write(record) }
-      for record in authorities { writer.write(record) }
+      writer.write(answers)
+      writer.write(authorities)
       if let options { writer.write(options) }
-      for record in additionals { writer.write(record) }
+      writer.write(additionals)
     }
   }
 }

@@ -17,7 +17,7 @@ public struct MessageView: ~Escapable {
   private var offset = MessageHeader.length
   private var questionsLeft: Int
   private var recordsRead = 0
-  private var pointers = NameReader.pointerBudget
+  private var memory = NameReader.Memory()
 
   /// Part of a message in which a record stands.
   public enum Section: Sendable {
@@ -31,16 +31,30 @@ public struct MessageView: ~Escapable {
 
   /// A record as offsets into the message.
   public struct Record: Sendable {
-    /// Offset of the owner name.
-    public let nameOffset: Int
+    private let nameStart: UInt32
+    private let dataStart: UInt32
+    private let dataLength: UInt16
     /// The type.
     public let type: RecordType
     /// The class field as on the wire: the top bit is the cache-flush flag.
     public let classField: UInt16
     /// How long the record may be kept, in seconds.
     public let ttl: UInt32
+
+    /// Offset of the owner name.
+    public var nameOffset: Int { Int(nameStart) }
     /// Where its data are.
-    public let data: Range<Int>
+    public var data: Range<Int> { Int(dataStart)..<(Int(dataStart) &+ Int(dataLength)) }
+
+    @inline(__always)
+    fileprivate init(nameOffset: Int, type: RecordType, classField: UInt16, ttl: UInt32, data: Int, length: Int) {
+      nameStart = UInt32(truncatingIfNeeded: nameOffset)
+      dataStart = UInt32(truncatingIfNeeded: data)
+      dataLength = UInt16(truncatingIfNeeded: length)
+      self.type = type
+      self.classField = classField
+      self.ttl = ttl
+    }
   }
 
   /// A question as offsets into the message.
@@ -59,7 +73,7 @@ public struct MessageView: ~Escapable {
     guard bytes.byteCount >= MessageHeader.length else { throw MessageError(.truncated, at: bytes.byteCount) }
     self.bytes = bytes
     func field(_ offset: Int) -> Int {
-      Int(UInt16(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self)))
+      Int(UInt16(bigEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt16.self)))
     }
     header = MessageHeader(id: UInt16(field(0)), flags: UInt16(field(2)))
     questionCount = field(4)
@@ -79,7 +93,7 @@ public struct MessageView: ~Escapable {
   public mutating func nextQuestion() throws(MessageError) -> Question? {
     guard questionsLeft > 0 else { return nil }
     let start = offset
-    let end = try NameReader.skip(bytes, at: start, pointers: &pointers)
+    let end = try NameReader.skip(bytes, at: start, &memory)
     guard end &+ 4 <= bytes.byteCount else { throw MessageError(.truncated, at: end) }
     let type = RecordType(rawValue: load16(end))
     let classField = load16(end &+ 2)
@@ -97,7 +111,7 @@ public struct MessageView: ~Escapable {
     while questionsLeft > 0 { _ = try nextQuestion() }
     guard recordsRead < answerCount &+ authorityCount &+ additionalCount else { return nil }
     let start = offset
-    let fields = try NameReader.skip(bytes, at: start, pointers: &pointers)
+    let fields = try NameReader.skip(bytes, at: start, &memory)
     guard fields &+ 10 <= bytes.byteCount else { throw MessageError(.truncated, at: fields) }
     let type = RecordType(rawValue: load16(fields))
     let classField = load16(fields &+ 2)
@@ -107,14 +121,14 @@ public struct MessageView: ~Escapable {
     let value = RecordClass(rawValue: classField & 0x7fff)
     guard value.isKnown || type == .opt else { throw MessageError(.unknownClass(value), at: fields &+ 2) }
     if end > data {
-      var reader = RecordDataReader(bytes, from: data, to: end, pointers: pointers)
+      var reader = RecordDataReader(bytes, from: data, to: end, memory: memory)
       try RecordData.validate(type.rawValue, &reader)
-      pointers = reader.pointers
+      memory = reader.memory
     }
     offset = end
     recordsRead &+= 1
-    let ttl = UInt32(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: fields &+ 4, as: UInt32.self))
-    return Record(nameOffset: start, type: type, classField: classField, ttl: ttl, data: data..<end)
+    let ttl = UInt32(bigEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: fields &+ 4, as: UInt32.self))
+    return Record(nameOffset: start, type: type, classField: classField, ttl: ttl, data: data, length: end &- data)
   }
 
   /// The section of the record that ``next()`` returned last.
@@ -131,7 +145,7 @@ public struct MessageView: ~Escapable {
 
   @inline(__always)
   private func load16(_ offset: Int) -> UInt16 {
-    UInt16(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self))
+    UInt16(bigEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt16.self))
   }
 }
 

@@ -37,41 +37,62 @@ public struct MessageWriter: ~Copyable {
     output.write(question.class.rawValue | (question.unicastResponse ? 0x8000 : 0))
   }
 
+  /// Writes records, one after another.
+  public mutating func write(_ records: [ResourceRecord]) {
+    records.withUnsafeBufferPointer { buffer in
+      guard let first = buffer.baseAddress else { return }
+      for index in 0..<buffer.count { write(recordAt: first + index) }
+    }
+  }
+
   /// Writes a record.
-  public mutating func write(_ record: borrowing ResourceRecord) {
-    write(record.name)
-    output.write(record.data.type.rawValue)
-    output.write(record.class.rawValue | (record.cacheFlush ? 0x8000 : 0))
-    output.write(record.ttl)
-    let lengthPosition = output.count
+  public mutating func write(_ record: ResourceRecord) {
+    withUnsafePointer(to: record) { write(recordAt: $0) }
+  }
+
+  /// Writes a record where it lies: passed as a value it would be copied, which retains and releases each of its arrays.
+  private mutating func write(recordAt record: UnsafePointer<ResourceRecord>) {
+    write(name: record.pointee.name.wire.span.bytes)
+    let classField = record.pointee.class.rawValue | (record.pointee.cacheFlush ? 0x8000 : 0)
+    let start = output.count
+    // Type and length, both 0 here, are known once the data are written.
+    output.write(UInt64(classField) << 32 | UInt64(record.pointee.ttl))
     output.write(UInt16(0))
-    record.data.write(to: &self)
+    let type = ResourceRecord.writeData(of: record, to: &self)
     guard !output.overflowed else { return }
-    output.patch(UInt16(truncatingIfNeeded: output.count - lengthPosition - 2), at: lengthPosition)
+    output.patch(type.rawValue, at: start)
+    output.patch(UInt16(truncatingIfNeeded: output.count &- start &- 10), at: start &+ 8)
   }
 
   /// Writes a name, or as much of it as has not been written before and a pointer to the rest.
   @inline(__always)
-  mutating func write(_ name: borrowing DomainName) {
-    guard compresses else { return writeUncompressed(name) }
-    let wire = name.wire.span.bytes
+  mutating func write(_ name: borrowing DomainName) { write(name: name.wire.span.bytes) }
+
+  private mutating func write(name wire: RawSpan) {
+    guard compresses else { return output.write(wire) }
     var position = 0
+    var known: UInt16?
     while true {
-      let length = Int(wire.unsafeLoad(fromByteOffset: position, as: UInt8.self))
-      guard length > 0 else { return output.write(UInt8(0)) }
-      let suffix = wire.extracting(position..<wire.byteCount)
-      if let offset = table.find(suffix, in: output.written) { return output.write(0xc000 | offset) }
-      let offset = output.count
-      output.write(suffix.extracting(first: length &+ 1))
-      // A table entry for bytes that did not fit would point to nothing.
-      guard !output.overflowed else { return }
-      table.insert(suffix, at: offset)
+      let length = Int(wire.unsafeLoad(fromUncheckedByteOffset: position, as: UInt8.self))
+      guard length > 0 else { break }
+      known = table.find(wire.extracting(unchecked: position..<wire.byteCount), in: output.written)
+      guard known == nil else { break }
       position &+= length &+ 1
     }
+    let start = output.count
+    if let known {
+      output.write(wire.extracting(first: position))
+      output.write(0xc000 | known)
+    } else {
+      output.write(wire)
+    }
+    // A table entry for bytes that did not fit would point to nothing.
+    guard !output.overflowed else { return }
+    table.insert(wire, upTo: position, at: start)
   }
 
   /// Writes a name in full, and keeps it out of the table.
-  mutating func writeUncompressed(_ name: borrowing DomainName) { output.write(name.wire) }
+  mutating func writeUncompressed(_ name: borrowing DomainName) { output.write(name.wire.span.bytes) }
 }
 
 extension MessageWriter {

@@ -53,7 +53,7 @@ extension OpaqueForm {
   func text(_ bytes: [UInt8], _ names: NameStyle) -> String? {
     let span = bytes.span.bytes
     // Without pointers to follow: inside of kept bytes they would point to nowhere.
-    var reader = RecordDataReader(span, from: 0, to: bytes.count, pointers: 0)
+    var reader = RecordDataReader(span, from: 0, to: bytes.count, memory: NameReader.Memory(pointers: 0))
     var words: [String] = []
     for part in parts {
       guard let word = try? Self.word(part, &reader, names) else { return nil }

@@ -100,9 +100,21 @@ extension RecordData {
     try self.init(type, from: &reader)
   }
 
-  /// Writes the data, names compressed where the type allows it.
-  func write(to writer: inout MessageWriter) {
-    switch self {
+  /// The data in wire form without compression; at most 65535 bytes, nil if they are longer.
+  public var wire: [UInt8]? {
+    MessageWriter.bytes(upTo: 65535) { writer in
+      writer.compresses = false
+      withUnsafePointer(to: ResourceRecord(name: .root, ttl: 0, data: self)) {
+        _ = ResourceRecord.writeData(of: $0, to: &writer)
+      }
+    }
+  }
+}
+
+extension ResourceRecord {
+  /// Writes the data of a record, names compressed where the type allows it, and returns the type.
+  static func writeData(of record: UnsafePointer<ResourceRecord>, to writer: inout MessageWriter) -> RecordType {
+    switch record.pointee.data {
     case .a(let data): data.write(to: &writer)
     case .aaaa(let data): data.write(to: &writer)
     case .cname(let name), .ns(let name), .ptr(let name), .md(let name), .mf(let name), .mb(let name), .mg(let name),
@@ -120,13 +132,6 @@ extension RecordData {
     case .opaque(_, let bytes): writer.output.write(bytes)
     case .empty: break
     }
-  }
-
-  /// The data in wire form without compression; at most 65535 bytes, nil if they are longer.
-  public var wire: [UInt8]? {
-    MessageWriter.bytes(upTo: 65535) { writer in
-      writer.compresses = false
-      write(to: &writer)
-    }
+    return record.pointee.data.type
   }
 }

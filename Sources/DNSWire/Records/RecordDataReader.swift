@@ -6,16 +6,16 @@ struct RecordDataReader: ~Escapable {
   private let bytes: RawSpan
   /// Byte offset in the message of the next read.
   private(set) var offset: Int
-  /// Pointers that may still be followed.
-  private(set) var pointers: Int
+  /// What is remembered from one name to the next.
+  private(set) var memory: NameReader.Memory
 
   /// Reads `bytes[start..<end]`, which the caller has checked to be in range.
   @inline(__always)
   @_lifetime(copy bytes)
-  init(_ bytes: RawSpan, from start: Int, to end: Int, pointers: Int = NameReader.pointerBudget) {
-    self.bytes = bytes.extracting(first: end)
+  init(_ bytes: RawSpan, from start: Int, to end: Int, memory: NameReader.Memory = NameReader.Memory()) {
+    self.bytes = bytes.extracting(unchecked: 0..<end)
     offset = start
-    self.pointers = pointers
+    self.memory = memory
   }
 
   /// Number of bytes not read yet.
@@ -31,7 +31,7 @@ struct RecordDataReader: ~Escapable {
   private mutating func load<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type) throws(MessageError) -> T {
     let start = offset
     try skip(MemoryLayout<T>.size)
-    return T(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: start, as: T.self))
+    return T(bigEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: start, as: T.self))
   }
 
   @inline(__always) mutating func readUInt8() throws(MessageError) -> UInt8 { try load(UInt8.self) }
@@ -55,7 +55,7 @@ struct RecordDataReader: ~Escapable {
 extension RecordDataReader {
   @inline(__always)
   mutating func skipName() throws(MessageError) {
-    offset = try NameReader.skip(bytes, at: offset, pointers: &pointers)
+    offset = try NameReader.skip(bytes, at: offset, &memory)
   }
 
   mutating func readName() throws(MessageError) -> DomainName {
@@ -88,11 +88,13 @@ extension RecordDataReader {
       throw MessageError(.recordDataTooShort, at: start)
     case 1:
       var position = start
-      while position < offset { position &+= Int(bytes.unsafeLoad(fromByteOffset: position, as: UInt8.self)) &+ 1 }
+      while position < offset {
+        position &+= Int(bytes.unsafeLoad(fromUncheckedByteOffset: position, as: UInt8.self)) &+ 1
+      }
       guard position == offset else { throw MessageError(.recordDataTooShort, at: start) }
     case 5:
       guard length >= 2 else { throw MessageError(.recordDataTooShort, at: start) }
-      let inner = UInt16(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt16.self))
+      let inner = UInt16(bigEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: start, as: UInt16.self))
       guard Int(inner) == length &- 2 else { throw MessageError(.badRecordData, at: start) }
     default: break
     }

@@ -56,72 +56,81 @@ enum OutgoingQuery: Sendable {
   }
 
   private func writeArguments(to writer: inout WireWriter, envelope: Envelope) {
-    func id() {
-      writer.write("2:id20:")
-      envelope.id.write(to: &writer)
-    }
-    func target(_ target: NodeID) {
-      writer.write("6:target20:")
-      target.write(to: &writer)
-    }
-    func token(_ token: [UInt8]) {
-      writer.write("5:token")
-      writer.writeBencoded(token)
-    }
     switch self {
-    case .ping: id()
-    case .findNode(let node):
-      id()
-      target(node)
+    case .ping: writer.writeID(envelope.id)
+    case .findNode(let target):
+      writer.writeID(envelope.id)
+      writer.writeTarget(target)
     case .getPeers(let infoHash):
-      id()
+      writer.writeID(envelope.id)
       writer.write("9:info_hash20:")
       infoHash.write(to: &writer)
-    case .get(let node, let seq):
-      id()
+    case .get(let target, let seq):
+      writer.writeID(envelope.id)
       if let seq {
         writer.write("3:seq")
         writer.writeBencoded(seq)
       }
-      target(node)
-    case .announcePeer(let infoHash, let port, let issued):
-      id()
+      writer.writeTarget(target)
+    case .announcePeer(let infoHash, let port, let token):
+      writer.writeID(envelope.id)
       writer.write(port == nil ? "12:implied_porti1e9:info_hash20:" : "12:implied_porti0e9:info_hash20:")
       infoHash.write(to: &writer)
       writer.write("4:port")
       writer.writeBencoded(Int64(port ?? 0))
-      token(issued)
-    case .putImmutable(let item, let issued):
-      id()
-      target(item.target)
-      token(issued)
+      writer.writeToken(token)
+    case .putImmutable(let item, let token):
+      writer.writeID(envelope.id)
+      writer.writeTarget(item.target)
+      writer.writeToken(token)
       writer.write("1:v")
       writer.write(item.value)
-    case .putMutable(let item, let cas, let issued):
-      if let cas {
-        writer.write("3:cas")
-        writer.writeBencoded(cas)
-      }
-      id()
-      writer.write("1:k32:")
-      item.key.withUnsafeBytes { writer.write($0) }
-      if !item.salt.isEmpty {
-        writer.write("4:salt")
-        writer.writeBencoded(item.salt)
-      }
-      writer.write("3:seq")
-      writer.writeBencoded(item.seq)
-      writer.write("3:sig64:")
-      item.signature.withUnsafeBytes { writer.write($0) }
-      target(item.target)
-      token(issued)
-      writer.write("1:v")
-      writer.write(item.value)
+    case .putMutable(let item, let cas, let token):
+      Self.writeMutable(item, cas: cas, token: token, id: envelope.id, to: &writer)
     }
+  }
+
+  private static func writeMutable(
+    _ item: MutableItem, cas: Int64?, token: [UInt8], id: NodeID, to writer: inout WireWriter
+  ) {
+    if let cas {
+      writer.write("3:cas")
+      writer.writeBencoded(cas)
+    }
+    writer.writeID(id)
+    writer.write("1:k32:")
+    item.key.withUnsafeBytes { writer.write($0) }
+    if !item.salt.isEmpty {
+      writer.write("4:salt")
+      writer.writeBencoded(item.salt)
+    }
+    writer.write("3:seq")
+    writer.writeBencoded(item.seq)
+    writer.write("3:sig64:")
+    item.signature.withUnsafeBytes { writer.write($0) }
+    writer.writeTarget(item.target)
+    writer.writeToken(token)
+    writer.write("1:v")
+    writer.write(item.value)
   }
 }
 
 extension WireWriter {
+  fileprivate mutating func writeID(_ id: NodeID) {
+    write("2:id20:")
+    id.write(to: &self)
+  }
+
+  fileprivate mutating func writeTarget(_ target: NodeID) {
+    write("6:target20:")
+    target.write(to: &self)
+  }
+
+  fileprivate mutating func writeToken(_ token: [UInt8]) {
+    write("5:token")
+    writeBencoded(token)
+  }
+
   @inline(__always)
   fileprivate mutating func writeVersion(_ version: [UInt8]) {
     write("1:v")

@@ -91,7 +91,7 @@ extension DHTNode {
         lastUnconfirmedPing = now
         families[index].table.forgetUnconfirmed(contact)
         ping(contact, at: now)
-        timers.schedule(.unconfirmed, at: now.advanced(by: Self.unconfirmedPingInterval))
+        scheduleOnce(.unconfirmed, at: now.advanced(by: Self.unconfirmedPingInterval))
         return
       }
     }
@@ -166,7 +166,7 @@ extension DHTNode {
     }
     let datagram = serverMode.makeProbe(version: configuration.version, random: &random)
     events.append(.probeReachability(endpoint: endpoint, datagram: datagram))
-    timers.schedule(.reachability, at: now.advanced(by: ServerMode.trialPeriod))
+    scheduleOnce(.reachability, at: now.advanced(by: ServerMode.trialPeriod))
   }
 
   mutating func reachabilityConfirmed(_ sender: Endpoint, at now: Instant) {

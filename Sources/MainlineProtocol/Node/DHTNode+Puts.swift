@@ -143,7 +143,7 @@ extension DHTNode {
         if isSent, !target.hasAskedAgain { puts[id]!.outcome.sent += 1 }
       }
       guard isSent else {
-        if stalled.insert(id).inserted { timers.schedule(.pacer, at: now.advanced(by: .milliseconds(50))) }
+        stall(id, at: now)
         return
       }
       puts[id]!.targets[index].state = .waiting

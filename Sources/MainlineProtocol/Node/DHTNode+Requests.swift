@@ -24,7 +24,7 @@ extension DHTNode {
       else { return false }
     }
     if case .later(let instant) = pacer.admit(to: endpoint.address, at: now) {
-      timers.schedule(.pacer, at: max(instant, now.advanced(by: .milliseconds(1))))
+      scheduleOnce(.pacer, at: max(instant, now.advanced(by: .milliseconds(1))))
       return false
     }
     var transaction = UInt32(truncatingIfNeeded: random.next())
@@ -129,7 +129,7 @@ extension DHTNode {
   private mutating func noteResponse(
     from contact: NodeContact, isSecure: Bool, family: Int, asksForItems: Bool, at now: Instant
   ) {
-    guard mayEnterTable(contact.endpoint) else { return }
+    guard mayEnterTable(contact) else { return }
     let admission = families[family].table.responded(contact, isSecure: isSecure, asksForItems: asksForItems, at: now)
     if case .waiting(let silent?) = admission { ping(silent, at: now) }
     if admission == .added, !deferred.isEmpty { startDeferred(isLastChance: false, at: now) }
@@ -199,7 +199,11 @@ extension DHTNode {
       contact.id, for: contact.endpoint.address, exemptsLocalNetworks: configuration.network == .isolated)
   }
 
-  func mayEnterTable(_ endpoint: Endpoint) -> Bool {
+  func mayEnterTable(_ contact: NodeContact) -> Bool {
+    isReachable(contact.endpoint) && (!configuration.enforcesSecureIDs || isSecure(contact))
+  }
+
+  private func isReachable(_ endpoint: Endpoint) -> Bool {
     endpoint.port != 0 && !isOwn(endpoint)
       && (configuration.network == .isolated || endpoint.address.isGlobalUnicast)
   }
@@ -213,6 +217,6 @@ extension DHTNode {
     let address = endpoint.address
     if endpoint.port == 0 || address.isUnspecified || address.isMulticast { return false }
     if let v4 = address.v4, v4 >> 28 == 15 { return false }  // 240/4 and broadcast
-    return mayEnterTable(endpoint)
+    return isReachable(endpoint)
   }
 }

@@ -36,7 +36,7 @@ extension DHTNode {
     serverMode.queried(by: sender, at: now)
     let contact = NodeContact(id: id, endpoint: sender)
     serve(method, context, datagram)
-    if !message.isReadOnly, mayEnterTable(sender) { noteQuerier(contact, family: family, at: now) }
+    if !message.isReadOnly, mayEnterTable(contact) { noteQuerier(contact, family: family, at: now) }
   }
 
   private mutating func serve(_ method: KnownMethod, _ context: QueryContext, _ datagram: RawSpan) {
@@ -72,7 +72,7 @@ extension DHTNode {
     if configuration.network == .isolated {
       ping(contact, at: now)
     } else {
-      timers.schedule(.unconfirmed, at: max(now, lastUnconfirmedPing.advanced(by: Self.unconfirmedPingInterval)))
+      scheduleOnce(.unconfirmed, at: max(now, lastUnconfirmedPing.advanced(by: Self.unconfirmedPingInterval)))
     }
   }
 

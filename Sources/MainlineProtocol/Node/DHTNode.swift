@@ -31,6 +31,7 @@ public struct DHTNode: ~Copyable {
   var ownEndpoints: [Endpoint]
   var events: [NodeEvent] = []
   var timers = TimerQueue<TimerAction>()
+  var singleTimers = SingleTimers()
 
   // What others keep here.
   var items: ItemStore
@@ -124,11 +125,17 @@ extension DHTNode {
     case .expired(let transaction): requestExpired(transaction, at: now)
     case .lookupLimit(let lookup): if lookups[lookup] != nil { finishLookup(lookup, at: now) }
     case .deferredQueries: startDeferred(isLastChance: true, at: now)
-    case .pacer: resumeStalled(at: now)
     case .bootstrap: bootstrap(at: now)
-    case .unconfirmed: pingUnconfirmed(at: now)
     case .pingAgain(let contact): ping(contact, at: now)
     case .maintenance: maintain(at: now)
+    case .single(let kind): if singleTimers.take(kind, at: now) { perform(kind, at: now) }
+    }
+  }
+
+  private mutating func perform(_ kind: SingleTimers.Kind, at now: Instant) {
+    switch kind {
+    case .pacer: resumeStalled(at: now)
+    case .unconfirmed: pingUnconfirmed(at: now)
     case .reachability: testReachability(at: now)
     }
   }
@@ -159,10 +166,8 @@ enum TimerAction: Sendable {
   case expired(transaction: UInt32)
   case lookupLimit(Int)
   case deferredQueries
-  case pacer
   case bootstrap
-  case unconfirmed
   case pingAgain(NodeContact)
   case maintenance
-  case reachability
+  case single(SingleTimers.Kind)
 }
