@@ -6,6 +6,7 @@ let groups: [(name: String, rows: () throws -> [Row])] = [
   ("krpc", KRPCRows.rows),
   ("dns", DNSRows.rows),
   ("simulator", SimulatorRows.rows),
+  ("churn", ChurnRows.rows),
 ]
 
 let wanted = Set(CommandLine.arguments.dropFirst())
