@@ -7,7 +7,7 @@ Prints {"event": "ready", "version": ..., "pid": ..., "nodes": ["127.0.0.1:PORT"
 line, in any order, with the command's "id", "ok" and what the table says. It ends at the end of its input.
 
     put            seed, value, [salt], [node]    stored, seq, signature, key    (libtorrent chooses seq: found + 1)
-    get            key, [salt], [node]            value, seq, signature          (the last, authoritative answer)
+    get            key, [salt], [node], [first]   value, seq, signature          (of the last answer, or the first item)
     put_immutable  value, [node]                  stored, target
     get_immutable  target, [node]                 value
     add            address                        every node pings that address and keeps it as an ordinary neighbour
@@ -239,6 +239,8 @@ class Swarm:
                 value = None
             if isinstance(value, bytes) and (value or alert.seq):
                 best.update(ok=True, value=value.hex(), seq=alert.seq, signature=raw(alert.signature).hex())
+                if command.get("first"):
+                    return best
             return (best or dict(ok=False, error="not found")) if alert.authoritative else None
         Operation(self, command, step)
         self.session(command).dht_get_mutable_item(key, salt)
