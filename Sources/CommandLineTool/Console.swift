@@ -10,8 +10,7 @@ public struct Console: Sendable {
   public let errors: Terminal
   /// True if a program reads: objects instead of words (`--json`).
   public let isJSON: Bool
-  private let outputTurn = WriteTurn()
-  private let errorTurn = WriteTurn()
+  private let turn = WriteTurn()
 
   /// Writes to the process's own streams.
   public init(json: Bool) {
@@ -39,7 +38,7 @@ public struct Console: Sendable {
   ///
   /// - Throws: `CommandError` if they cannot be written, as when a disk is full.
   public func print(_ lines: [String]) throws(CommandError) {
-    let failure = outputTurn.write(lines, to: output.descriptor)
+    let failure = turn.write(lines, to: output.descriptor)
     if failure != 0 {
       throw CommandError(
         "output", "the output cannot be written: \(Self.text(ofError: failure))", exitCode: .refused)
@@ -60,27 +59,27 @@ public struct Console: Sendable {
 
   /// Tells a person what happens, on standard error; programs that asked for objects are spared.
   public func note(_ text: String) {
-    if !isJSON { _ = errorTurn.write([text], to: errors.descriptor) }
+    if !isJSON { _ = turn.write([text], to: errors.descriptor) }
   }
 
   /// Warns on standard error: as an object with `warning` and `message` if a program reads.
   public func warn(_ code: String, _ message: String, details: [String] = [], advice: String? = nil) {
     if isJSON {
       let object: JSON = ["warning": .string(code), "message": .string(message)]
-      _ = errorTurn.write([object.description], to: errors.descriptor)
+      _ = turn.write([object.description], to: errors.descriptor)
     } else {
       let head = errors.style.yellow("warning:") + " " + ControlCharacters.escape(message)
-      _ = errorTurn.write([head] + indented(details, advice), to: errors.descriptor)
+      _ = turn.write([head] + indented(details, advice), to: errors.descriptor)
     }
   }
 
   /// Reports what went wrong, on standard error: what, where, what to do.
   public func report(_ error: CommandError, program: String) {
     if isJSON {
-      _ = errorTurn.write([error.json.description], to: errors.descriptor)
+      _ = turn.write([error.json.description], to: errors.descriptor)
     } else {
       let head = errors.style.red("\(program):") + " " + ControlCharacters.escape(error.message)
-      _ = errorTurn.write([head] + indented(error.details, error.advice), to: errors.descriptor)
+      _ = turn.write([head] + indented(error.details, error.advice), to: errors.descriptor)
     }
   }
 
@@ -90,7 +89,7 @@ public struct Console: Sendable {
   }
 
   /// Draws over the last line of standard error. For ``ProgressLine`` only.
-  func redraw(_ text: String) { _ = errorTurn.writeRaw(Array("\r\u{1b}[K\(text)".utf8), to: errors.descriptor) }
+  func redraw(_ text: String) { turn.redraw(text, on: errors.descriptor) }
 
   /// What an error number means.
   public static func text(ofError number: Int32) -> String {
@@ -101,9 +100,12 @@ public struct Console: Sendable {
   }
 }
 
-/// One writer at a time, whole lines.
+/// One writer at a time, whole lines. A line that is drawn over gives way to them.
 private final class WriteTurn: Sendable {
-  private let turn = Mutex(())
+  private static let clearLine = Array("\r\u{1b}[K".utf8)
+
+  /// The terminal on which a line stands that has no end yet.
+  private let openLine = Mutex<Int32?>(nil)
 
   /// 0, or the number of the error.
   func write(_ lines: [String], to descriptor: Int32) -> Int32 {
@@ -112,28 +114,37 @@ private final class WriteTurn: Sendable {
       bytes += line.utf8
       bytes.append(UInt8(ascii: "\n"))
     }
-    return writeRaw(bytes, to: descriptor)
+    return openLine.withLock { open in
+      if let terminal = open.take() { _ = Self.write(Self.clearLine, to: terminal) }
+      return Self.write(bytes, to: descriptor)
+    }
   }
 
-  func writeRaw(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
-    turn.withLock { _ in
-      bytes.withUnsafeBytes { bytes in
-        var rest = bytes[...]
-        while !rest.isEmpty {
-          let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-          if count > 0 {
-            rest = rest.dropFirst(count)
-          } else if count == 0 {
-            return EIO
-          } else if errno == EAGAIN {
-            var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            _ = poll(&waiting, 1, -1)
-          } else if errno != EINTR {
-            return errno
-          }
+  /// Draws over the last line of a terminal.
+  func redraw(_ text: String, on terminal: Int32) {
+    openLine.withLock { open in
+      open = text.isEmpty ? nil : terminal
+      _ = Self.write(Self.clearLine + text.utf8, to: terminal)
+    }
+  }
+
+  private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
+    bytes.withUnsafeBytes { bytes in
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        if count > 0 {
+          rest = rest.dropFirst(count)
+        } else if count == 0 {
+          return EIO
+        } else if errno == EAGAIN {
+          var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+          _ = poll(&waiting, 1, -1)
+        } else if errno != EINTR {
+          return errno
         }
-        return 0
       }
+      return 0
     }
   }
 }

@@ -37,6 +37,24 @@ enum InputFile {
       "\(displayName(path)):\(line): byte \(offset) is not UTF-8 text", advice: "Save the file as UTF-8.")
   }
 
+  /// What changes when a file is written or replaced: nil if there is none.
+  struct State: Hashable {
+    var device: UInt64
+    var inode: UInt64
+    var size: Int
+    var seconds: Int
+    var nanoseconds: Int
+  }
+
+  /// The state of a file now.
+  static func state(_ path: String) -> State? {
+    var status = stat()
+    guard path != "-", stat(path, &status) == 0 else { return nil }
+    return State(
+      device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: Int(status.st_size),
+      seconds: Int(status.st_mtim.tv_sec), nanoseconds: Int(status.st_mtim.tv_nsec))
+  }
+
   /// How a file is named in messages.
   static func displayName(_ path: String) -> String { path == "-" ? "standard input" : path }
 

@@ -29,10 +29,9 @@ struct RepeatedPublisher: Sendable {
   func run(_ zone: ZoneInput.Zone) async throws {
     var state = State(zone: zone)
     while true {
-      readAgain(&state)
       do {
         try await publish(&state)
-        try await Task.sleep(for: interval)
+        try await pause(interval, unlessChanged: state.zone.path)
       } catch let failure as QueryFailure {
         switch failure {
         case .notMostRecent, .conflictRisk, .casFailed, .invalidItem: throw Network.explain(failure, bootstrap)
@@ -40,6 +39,7 @@ struct RepeatedPublisher: Sendable {
         case .noNodes, .timeout, .rejected: try await wait(after: failure, &state)
         }
       }
+      try await readAgain(&state)
     }
   }
 
@@ -62,7 +62,20 @@ struct RepeatedPublisher: Sendable {
         "key": "\(packet.publicKey.z32)", "timestamp": JSON(packet.timestamp.microseconds),
         "stored": JSON(outcome.stored),
       ])
+    PublishCommand.warn(outcome, bootstrap: bootstrap, console)
     try PublishCommand.report(state.zone, packet, outcome, took: .now - start, next: interval, console)
+  }
+
+  /// Waits, but not beyond a change of the zone file: whoever saves it wants to see it published.
+  private func pause(_ duration: Duration, unlessChanged path: String) async throws {
+    let state = InputFile.state(path)
+    let end = ContinuousClock.now + duration
+    while true {
+      let rest = end - .now
+      if rest <= .zero { return }
+      try await Task.sleep(for: min(rest, .seconds(2)))
+      if InputFile.state(path) != state { return }
+    }
   }
 
   /// Waits longer after each failure, but never longer than between two publications.
@@ -75,7 +88,7 @@ struct RepeatedPublisher: Sendable {
     // A new node looks for the network afresh.
     try? await state.node?.shutdown()
     state.node = nil
-    try await Task.sleep(for: pause)
+    try await self.pause(pause, unlessChanged: state.zone.path)
   }
 
   private static func headline(_ failure: QueryFailure) -> String {
@@ -88,11 +101,10 @@ struct RepeatedPublisher: Sendable {
 
   /// Reads the zone file again. A file that has become unreadable or wrong is complained about once, and what was
   /// published before stays.
-  private func readAgain(_ state: inout State) {
+  private func readAgain(_ state: inout State) async throws {
     guard state.zone.path != "-" else { return }
     do throws(CommandError) {
-      let text = try InputFile.readText(state.zone.path, limit: ZoneFile.defaultSizeLimit, what: "a zone file")
-      if text == state.zone.text {
+      guard let text = try await settledText(state.zone.path), text != state.zone.text else {
         state.complaint = nil
         return
       }
@@ -109,5 +121,18 @@ struct RepeatedPublisher: Sendable {
       }
       state.complaint = error
     }
+  }
+
+  /// The text of a file that nobody is writing at this moment: half a zone must not be published. Nil if it does not
+  /// come to rest.
+  private func settledText(_ path: String) async throws(CommandError) -> String? {
+    var last: String?
+    for _ in 0..<20 {
+      let text = try InputFile.readText(path, limit: ZoneFile.defaultSizeLimit, what: "a zone file")
+      if text == last { return text }
+      last = text
+      guard (try? await Task.sleep(for: .milliseconds(50))) != nil else { return nil }
+    }
+    return nil
   }
 }

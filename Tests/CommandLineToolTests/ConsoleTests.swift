@@ -117,6 +117,18 @@ struct ConsoleTests {
     #expect(shown.errors.hasSuffix("\r\u{1b}[K"))
   }
 
+  @Test("what is written while progress shows takes its place instead of joining it")
+  func progressGivesWay() async throws {
+    let shown = try await captured(interactive: true) { console in
+      console.redraw("working")
+      console.note("a note")
+      console.note("another")
+      console.redraw("working")
+      console.redraw("")
+    }
+    #expect(shown.errors == "\r\u{1b}[Kworking\r\u{1b}[Ka note\nanother\n\r\u{1b}[Kworking\r\u{1b}[K")
+  }
+
   @Test("long words stay whole, other lines keep to the width")
   func wrapping() {
     let key = String(repeating: "k", count: 52)

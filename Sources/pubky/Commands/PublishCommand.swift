@@ -1,4 +1,5 @@
 import CommandLineTool
+import EventLoops
 import Mainline
 import MainlineProtocol
 import Pkarr
@@ -54,10 +55,7 @@ enum PublishCommand {
       progress.update("Publishing")
       return (packet, try await PacketExchange.publish(packet, through: node))
     }
-    let isPublic =
-      !arguments.all(SharedOptions.bootstrap).allSatisfy(Network.isPrivate)
-      || arguments.all(SharedOptions.bootstrap).isEmpty
-    warn(outcome, isPublic: isPublic, console)
+    warn(outcome, bootstrap: arguments.all(SharedOptions.bootstrap), console)
     try report(zone, packet, outcome, took: .now - start, next: nil, console)
     if console.isForPerson {
       let options = Network.options(arguments.all(SharedOptions.bootstrap))
@@ -103,7 +101,8 @@ enum PublishCommand {
   }
 
   /// Warns if a publication reached few nodes, or if some know better.
-  static func warn(_ outcome: PutOutcome, isPublic: Bool, _ console: Console) {
+  static func warn(_ outcome: PutOutcome, bootstrap: [HostName], _ console: Console) {
+    let isPublic = bootstrap.isEmpty || !bootstrap.allSatisfy(Network.isPrivate)
     if isPublic, outcome.stored < 10 {
       console.warn(
         "few_nodes", "only \(NumberText.count(outcome.stored, "node")) stored the packet; 10 are usual",
