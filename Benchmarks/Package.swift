@@ -9,6 +9,12 @@ let libtorrent: [CXXSetting] = [
   "TORRENT_USE_LIBCRYPTO", "TORRENT_SSL_PEERS", "OPENSSL_NO_SSL2", "BOOST_ALL_NO_LIB",
 ].map { .define($0) }
 
+let swift: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .enableExperimentalFeature("Lifetimes")]
+
+func modules(_ names: [String]) -> [Target.Dependency] {
+  names.map { .product(name: $0, package: "swift-pubky") }
+}
+
 let package = Package(
   name: "Benchmarks",
   dependencies: [.package(name: "swift-pubky", path: "..")],
@@ -20,12 +26,14 @@ let package = Package(
       name: "LibtorrentNode", cxxSettings: libtorrent,
       linkerSettings: ["torrent-rasterbar", "ssl", "crypto"].map { .linkedLibrary($0) }),
     .executableTarget(
+      name: "PubkyNode", dependencies: modules(["Addresses", "EventLoops", "Mainline"]), swiftSettings: swift),
+    .executableTarget(
       name: "Benchmarks",
       dependencies: ["CPeers"]
-        + ["WireFormat", "Addresses", "Cryptography", "DNSWire", "MainlineProtocol", "MainlineSimulator"].map {
-          .product(name: $0, package: "swift-pubky")
-        },
-      swiftSettings: [.enableUpcomingFeature("ExistentialAny"), .enableExperimentalFeature("Lifetimes")]),
+        + modules([
+          "WireFormat", "Addresses", "Cryptography", "DNSWire", "MainlineProtocol", "MainlineSimulator", "Mainline",
+        ]),
+      swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

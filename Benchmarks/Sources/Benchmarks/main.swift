@@ -2,9 +2,11 @@
 import CPeers
 import Foundation
 
-let groups: [(name: String, rows: () throws -> [Row])] = [
+let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("krpc", KRPCRows.rows),
   ("dns", DNSRows.rows),
+  ("node", NodeRows.rows),
+  ("latency", LatencyRows.rows),
   ("simulator", SimulatorRows.rows),
   ("churn", ChurnRows.rows),
 ]
@@ -14,9 +16,7 @@ if let unknown = wanted.subtracting(groups.map(\.name)).sorted().first {
   print("benchmarks: no group \"\(unknown)\"; there are: \(groups.map(\.name).joined(separator: " "))")
   exit(2)
 }
-// The nodes under test get the other core.
-_ = pin_to_core(0)
 var rows: [Row] = []
-for group in groups where wanted.isEmpty || wanted.contains(group.name) { rows += try group.rows() }
+for group in groups where wanted.isEmpty || wanted.contains(group.name) { rows += try await group.rows() }
 report(rows)
 exit(rows.contains { $0.passes == false } ? 1 : 0)

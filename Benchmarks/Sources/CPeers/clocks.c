@@ -34,6 +34,12 @@ int process_memory(int pid, int64_t *anonymous, int64_t *resident) {
   return 0;
 }
 
+int unpin(void) {
+  cpu_set_t set;
+  memset(&set, 0xff, sizeof set);
+  return sched_setaffinity(0, sizeof set, &set);
+}
+
 int pin_to_core(int core) {
   cpu_set_t set;
   CPU_ZERO(&set);

@@ -13,8 +13,9 @@ int64_t process_cpu_nanoseconds(int pid);
 int64_t monotonic_nanoseconds(void);
 // Resident memory of a process in bytes that are its own (anonymous) and in all; 0 on success.
 int process_memory(int pid, int64_t *anonymous, int64_t *resident);
-// Keeps the calling process on one core; 0 on success.
+// Keeps the calling thread, and those it starts, on one core, or lets it run anywhere again; 0 on success.
 int pin_to_core(int core);
+int unpin(void);
 
 // libtorrent-rasterbar. Each decodes one message; returns a sum over what it found, negative on failure.
 int libtorrent_bdecode(const char *bytes, size_t count);
