@@ -74,7 +74,7 @@ public final class ProgressLine: Sendable {
     task.cancel()
     state.withLock { state in
       state.isDone = true
-      console.redraw("")
+      if state.hasDrawn { console.redraw("") }
     }
   }
 }

@@ -14,6 +14,9 @@ enum InputFile {
   ///
   /// - Throws: `CommandError` if it cannot be read or is larger than `limit` bytes, so that nothing is read for ever.
   static func read(_ path: String, limit: Int, what: String) throws(CommandError) -> Contents {
+    if path == "-", isatty(STDIN_FILENO) == 1 {
+      Console(json: false).note("Reading \(what) from the keyboard; Ctrl-D ends it.")
+    }
     if path == "-" { return Contents(bytes: try read(STDIN_FILENO, "standard input", limit, what), mode: nil) }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
     guard descriptor >= 0 else { throw unreadable(path, what, errno) }

@@ -14,12 +14,19 @@ enum KeyFile {
   /// `$XDG_CONFIG_HOME/pubky`, or `~/.config/pubky` (XDG Base Directory Specification: relative paths are ignored).
   static var configurationFolder: String {
     if let folder = environment("XDG_CONFIG_HOME"), folder.hasPrefix("/") { return folder + "/pubky" }
-    return (environment("HOME") ?? ".") + "/.config/pubky"
+    return home + "/.config/pubky"
+  }
+
+  private static var home: String {
+    if let home = environment("HOME") { return home }
+    // As in a service without an environment: what the system knows of the user.
+    guard let entry = getpwuid(getuid()), let folder = entry.pointee.pw_dir else { return "" }
+    return String(cString: folder)
   }
 
   /// A path as people write it, with `~` for their home.
   static func display(_ path: String) -> String {
-    guard let home = environment("HOME"), home.count > 1, path.hasPrefix(home + "/") else { return path }
+    guard home.count > 1, path.hasPrefix(home + "/") else { return path }
     return "~" + path.dropFirst(home.count)
   }
 

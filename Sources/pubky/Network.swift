@@ -157,13 +157,17 @@ extension Network {
   static func noNodes(_ bootstrap: [HostName]) -> CommandError {
     let asked = bootstrap.isEmpty ? MainlineConfiguration.publicBootstrap : bootstrap
     let list = asked.prefix(4).map(\.description).joined(separator: ", ") + (asked.count > 4 ? ", …" : "")
-    return CommandError(
-      "no_nodes", "no DHT node answered",
-      details: ["Asked \(NumberText.count(asked.count, "bootstrap node")): \(list)"],
-      advice: bootstrap.isEmpty
-        ? "Is this machine online? A firewall may block UDP. Other entrances: --bootstrap HOST:PORT."
-        : "Is a node running there? Start a local network with: \(ProgramName.asTyped) testnet",
-      exitCode: .refused)
+    var details = ["Asked \(NumberText.count(asked.count, "bootstrap node")): \(list)"]
+    let advice: String
+    if bootstrap.isEmpty {
+      advice = "Is this machine online? A firewall may block UDP. Other entrances: --bootstrap HOST:PORT."
+    } else {
+      advice = "Is a node running there?"
+      if bootstrap.allSatisfy(isPrivate) {
+        details.append("A network on this machine is started with: \(ProgramName.asTyped) testnet")
+      }
+    }
+    return CommandError("no_nodes", "no DHT node answered", details: details, advice: advice, exitCode: .refused)
   }
 
   /// How the nodes reacted to a put.

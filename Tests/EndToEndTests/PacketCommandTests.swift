@@ -105,6 +105,8 @@ struct PacketCommandTests {
       let signature = pair.signature(for: signable.span.bytes)
       let said = try await failure(pair.publicKey.bytes + signature.bytes + time.bytes + message)
       #expect(said.contains("the DNS packet is malformed") && said.contains("begins at byte 104"))
+      let few = try await pubky.run("packet", "inspect", "c0ffee")
+      #expect(few.status == 2 && few.errors.contains("104 to 1104 bytes; this has 3"))
       let empty = try await pubky.run("packet", "inspect", "/dev/null")
       #expect(empty.status == 2 && empty.errors.contains("this has 0"))
       #expect(try await pubky.run("packet", "inspect", "no-such-file").status == 2)

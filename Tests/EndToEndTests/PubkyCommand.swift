@@ -10,14 +10,22 @@ struct PubkyCommand {
     var output: String
     var errors: String
 
-    /// Objects of the lines of standard output.
+    /// Objects of the lines of standard output. Programs rely on their fields, so each must be documented.
     func objects() throws -> [[String: JSONField]] {
-      try output.split(separator: "\n").map { try JSONDecoder().decode([String: JSONField].self, from: Data($0.utf8)) }
+      let objects = try output.split(separator: "\n").map {
+        try JSONDecoder().decode([String: JSONField].self, from: Data($0.utf8))
+      }
+      for object in objects { try Documentation.expect(JSONField.object(object)) }
+      return objects
     }
 
-    /// The one object on standard error.
+    /// The one object on standard error, with a documented word for what was wrong.
     func error() throws -> [String: JSONField] {
-      try JSONDecoder().decode([String: JSONField].self, from: Data(errors.utf8))
+      let object = try JSONDecoder().decode([String: JSONField].self, from: Data(errors.utf8))
+      try Documentation.expect(JSONField.object(object))
+      let word = try #require(object["error"]?.text ?? object["warning"]?.text)
+      #expect(try Documentation.words().contains(word), "docs/command.md does not explain \(word)")
+      return object
     }
   }
 
@@ -254,4 +262,31 @@ enum JSONField: Decodable, Equatable {
   var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
   var list: [JSONField]? { if case .list(let value) = self { value } else { nil } }
   subscript(name: String) -> JSONField? { if case .object(let fields) = self { fields[name] } else { nil } }
+}
+
+/// docs/command.md, which promises what programs may rely on.
+enum Documentation {
+  /// All words in code font.
+  static func words() throws -> Set<String> {
+    let page = URL(fileURLWithPath: #filePath).appending(path: "../../../docs/command.md").standardized
+    let text = try String(contentsOf: page, encoding: .utf8)
+    return Set(text.matches(of: /`([a-z0-9_]+)`/).map { String($0.1) })
+  }
+
+  /// Records an issue for each field, at any depth, that the page does not name. Numbers (error codes) may be names.
+  static func expect(_ value: JSONField) throws {
+    let known = try words()
+    var open = [value]
+    while let next = open.popLast() {
+      switch next {
+      case .object(let fields):
+        for (name, field) in fields {
+          #expect(known.contains(name) || Int(name) != nil, "docs/command.md does not explain the field \(name)")
+          open.append(field)
+        }
+      case .list(let values): open += values
+      default: break
+      }
+    }
+  }
 }

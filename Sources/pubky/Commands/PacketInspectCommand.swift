@@ -39,7 +39,11 @@ enum PacketInspectCommand {
   }
 
   /// Whether a word can only be meant as the packet itself.
-  private static func isDigits(_ word: String) -> Bool { word.utf8.count >= 2 * 64 && Hex.decode(word) != nil }
+  private static func isDigits(_ word: String) -> Bool {
+    guard !word.isEmpty, Hex.decode(word) != nil else { return false }
+    // A few digits may be the name of a file; no file has a name as long as a packet.
+    return word.utf8.count > 255 || !KeyFile.exists(word)
+  }
 
   private static func read(_ input: String) throws(CommandError) -> [UInt8] {
     if isDigits(input), let bytes = Hex.decode(input) { return bytes }
