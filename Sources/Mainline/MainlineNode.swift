@@ -115,9 +115,13 @@ public final class MainlineNode: Sendable {
 
   // MARK: - Items
 
-  /// Fetches an immutable item (BEP 44); nil if nobody who was asked has it.
+  /// Fetches an immutable item (BEP 44); nil if none of those who answered has it.
+  ///
+  /// Throws ``QueryFailure/noNodes`` if nobody answered.
   public func getImmutable(_ target: NodeID) async throws(QueryFailure) -> ImmutableItem? {
-    try await getImmutableDetailed(target).item
+    let (item, counts) = try await getImmutableDetailed(target)
+    if counts.responded == 0 { throw .noNodes }
+    return item
   }
 
   /// Fetches an immutable item (BEP 44), and says how the nodes that were asked answered.
@@ -145,12 +149,16 @@ public final class MainlineNode: Sendable {
     MutableLookup(core.lookup(.getMutable(key: key, salt: salt, newerThan: newerThan)) { .mutable($0) })
   }
 
-  /// The most recent mutable item of a key and salt that a complete lookup finds; nil if nobody has one.
+  /// The most recent mutable item of a key and salt that a complete lookup finds; nil if none of those who answered has
+  /// one.
+  ///
+  /// Throws ``QueryFailure/noNodes`` if nobody answered.
   public func getMutableMostRecent(
     key: Ed25519.PublicKey, salt: [UInt8] = [], newerThan: Int64? = nil
   ) async throws(QueryFailure) -> MutableItem? {
     let query = Query.getMutable(key: key, salt: salt, newerThan: newerThan)
-    guard case .mutable(let item, _) = try await core.run(query) else { throw .cancelled }
+    guard case .mutable(let item, let counts) = try await core.run(query) else { throw .cancelled }
+    if counts.responded == 0 { throw .noNodes }
     return item
   }
 

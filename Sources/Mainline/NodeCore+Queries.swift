@@ -25,21 +25,37 @@ enum PendingQuery {
   }
 }
 
+/// Names a query before it has started. Touched on the loop's thread only.
+final class QueryTicket: @unchecked Sendable {
+  var id: QueryID?
+  var isCancelled = false
+}
+
 extension NodeCore {
   /// Runs a query to its end. Throws what the query failed with, `cancelled` if the task was cancelled or the node ends.
   func run(_ query: Query) async throws(QueryFailure) -> QueryResult {
-    guard isOpen, !Task.isCancelled else { throw .cancelled }
-    let id = node.start(query, at: .current)
+    let ticket = QueryTicket()
     let result = await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
+      await withCheckedContinuation { (continuation: CheckedContinuation<QueryResult, Never>) in
+        guard isOpen, !ticket.isCancelled, !Task.isCancelled else {
+          return continuation.resume(returning: QueryResult.failed(.cancelled))
+        }
+        // Started and noted in one go: the query may end before anything else is heard of it.
+        let id = node.start(query, at: .current)
+        ticket.id = id
         pending[id] = .result(continuation)
         settle()
       }
     } onCancel: {
-      loop.execute { self.assumeIsolated { $0.cancel(id) } }
+      loop.execute { self.assumeIsolated { $0.cancel(ticket) } }
     }
     if case .failed(let failure) = result { throw failure }
     return result
+  }
+
+  private func cancel(_ ticket: QueryTicket) {
+    ticket.isCancelled = true
+    if let id = ticket.id { cancel(id) }
   }
 
   /// Forgets a query; who waits for it learns that it was cancelled.
@@ -119,12 +135,13 @@ extension NodeCore {
   }
 
   func waitForGoodNodes(_ goal: Int, within timeLimit: Duration) async -> Bool {
-    guard isOpen else { return false }
-    if goodNodes >= goal { return true }
     let id = nextWaiter
     nextWaiter += 1
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
+        guard isOpen, goodNodes < goal, !Task.isCancelled else {
+          return continuation.resume(returning: isOpen && goodNodes >= goal)
+        }
         let timer = loop.schedule(after: timeLimit) { [weak self] in
           self?.assumeIsolated { $0.finishWaiter(id, false) }
         }

@@ -54,7 +54,11 @@ struct MainlineNodeTests {
     configuration.node.requestTimeout = .milliseconds(300)
     let node = try await MainlineNode(configuration)
     await #expect(throws: QueryFailure.noNodes) { try await node.getMutableMostRecent(key: key.publicKey) }
+    await #expect(throws: QueryFailure.noNodes) { try await node.getImmutable(NodeID.zero) }
     await #expect(throws: QueryFailure.noNodes) { try await node.putMutable(item(key, seq: 1, "x")) }
+    // Who looks closer learns how many were asked in vain.
+    let (newest, counts) = try await node.getMutable(key: key.publicKey).outcome()
+    #expect(newest == nil && counts.queried == 1 && counts.responded == 0)
     #expect(await !node.bootstrapped())
     try await node.shutdown()
   }

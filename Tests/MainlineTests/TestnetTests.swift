@@ -128,7 +128,7 @@ struct TestnetTests {
     try await withTestnet(nodes: 50, isSeeded: false) { testnet in
       #expect(testnet.bootstrap == [HostName(testnet.nodes[0].endpoint)])
       for node in testnet.nodes {
-        #expect(await node.hasGoodNodes(8, within: .seconds(60)))
+        #expect(await node.hasGoodNodes(20, within: .seconds(60)))
         #expect(await node.bootstrapped())
       }
       let endpoints = Set(testnet.nodes.map(\.endpoint))
