@@ -9,7 +9,7 @@ let package = Package(
   targets: [
     .executableTarget(
       name: "Fuzz",
-      dependencies: ["WireFormat", "Addresses", "Cryptography", "Bencode", "DNSWire", "MainlineProtocol"].map {
+      dependencies: ["WireFormat", "Addresses", "Cryptography", "Bencode", "DNSWire", "MainlineProtocol", "Pkarr"].map {
         .product(name: $0, package: "swift-pubky")
       },
       swiftSettings: [.enableUpcomingFeature("ExistentialAny"), .enableExperimentalFeature("Lifetimes")])

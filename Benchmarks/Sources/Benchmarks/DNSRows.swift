@@ -45,7 +45,7 @@ enum DNSRows {
       Work("write") {
         var writer = MessageWriter(output)
         writer.writeHeader(header, answers: answers.count)
-        for index in answers.indices { writer.write(answers[index]) }
+        writer.write(answers)
         sink &+= writer.output.count
       },
       Work("libknot write") { sink &+= Int(knot_write(2048)) },

@@ -103,7 +103,7 @@ enum NodeRows {
         items.targets.withUnsafeBufferPointer { targets in
           load_puts(
             node.port, node.identifier, Int32(count), keys.baseAddress! + 32 * first,
-            signatures.baseAddress! + 64 * first, targets.baseAddress! + 20 * first, items.value, items.value.count, 16)
+            signatures.baseAddress! + 64 * first, targets.baseAddress! + 20 * first, items.value, items.value.count, 64)
         }
       }
     }

@@ -1,4 +1,6 @@
 import Addresses
+import MainlineProtocol
+import Pkarr
 import WireFormat
 
 extension FuzzTarget {
@@ -7,6 +9,41 @@ extension FuzzTarget {
     let text = String(decoding: input, as: UTF8.self)
     checkAlphabets(text)
     checkAddresses(text)
+    checkKeys(text)
+    checkEncodings([UInt8](input))
+  }
+
+  private static func checkKeys(_ text: String) {
+    if let key = try? PublicKey(parsing: text) {
+      require(key.z32.utf8.count == PublicKey.textLength, "a key of \(key.z32.utf8.count) characters")
+      require((try? PublicKey(parsing: key.z32)) == key, "\(key) is not read as it was written")
+      require((try? PublicKey(parsing: key.uri)) == key, "\(key.uri) is not read as it was written")
+      require(key.relativeName(of: key.domainName) == "@", "the apex of \(key) is not its apex")
+    }
+    if let keypair = try? Keypair(secretKeyText: text) {
+      require((try? Keypair(secretKeyText: keypair.secretKeyText)) == keypair, "a secret key changes")
+      require(!"\(keypair)".contains(keypair.secretKeyText), "a secret key is printed")
+    }
+    if let timestamp = Timestamp(text) {
+      require(Timestamp(timestamp.description) == timestamp, "\(timestamp) is not read as it was written")
+    }
+    if let timestamp = Timestamp(httpDate: text) {
+      guard let date = timestamp.httpDate else { fatalError("a date that was read cannot be written: \(text)") }
+      require(Timestamp(httpDate: date) == timestamp, "\(date) is not read as it was written")
+    }
+    if let id = NodeID(text) { require(NodeID(id.description) == id, "\(id) is not read as it was written") }
+    _ = knownKey.fullName(of: text)
+  }
+
+  private static let knownKey = try! PublicKey(parsing: "8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo")
+
+  private static func checkEncodings(_ bytes: [UInt8]) {
+    if let key = try? PublicKey(subjectPublicKeyInfo: bytes) {
+      require(key.subjectPublicKeyInfo == bytes, "a SubjectPublicKeyInfo changes")
+    }
+    if let keypair = try? Keypair(pkcs8: bytes) {
+      require((try? Keypair(pkcs8: keypair.pkcs8)) == keypair, "a PKCS #8 key changes")
+    }
   }
 
   private static func checkAlphabets(_ text: String) {
