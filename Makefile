@@ -19,7 +19,10 @@ formatted = $(wildcard Sources Tests Benchmarks/Package.swift Benchmarks/Sources
   Package.swift)
 # One set of flags for everything in debug, so that lint, test and docs share what they build.
 debug = -Xswiftc -warnings-as-errors
-only = --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
+# Tests are functions of one process and share its threads. The simulations compute for a minute without a pause, so they
+# run on their own, or tests that wait for a socket would wait for them.
+run_tests = swift test $(1) --disable-xctest $(if $(FILTER),--filter '$(FILTER)',--skip SimulationTests && \
+  swift test $(1) --disable-xctest --skip-build --filter SimulationTests)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-thread test-address bench fuzz lint format docs install uninstall clean \
@@ -40,16 +43,17 @@ $(pubky): $(sources)
 	@touch -c $@
 
 test: test-dependencies ## Run the tests; FILTER=NAME runs some of them
-	@swift test $(debug) $(only)
+	@$(call run_tests,$(debug))
 
-# A build for a sanitizer has a folder of its own. Left out are the tests that drive programs which are built without it.
+# A build for a sanitizer has a folder of its own, and simulates smaller networks.
 test-thread: test-dependencies ## Run the tests under the thread sanitizer
-	@TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/scripts/thread-sanitizer.txt" \
-	  swift test --sanitize=thread --scratch-path .build/thread --skip EndToEndTests $(only)
+	@export SIMULATION_NODES=100 TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/scripts/thread-sanitizer.txt"; \
+	  $(call run_tests,--sanitize=thread --scratch-path .build/thread)
 
 test-address: test-dependencies ## Run the tests under the address and leak sanitizer
-	@LSAN_OPTIONS="suppressions=$(CURDIR)/scripts/leak-sanitizer.txt print_suppressions=0" \
-	  swift test --sanitize=address --scratch-path .build/address --skip EndToEndTests $(only)
+	@export SIMULATION_NODES=100 \
+	  LSAN_OPTIONS="suppressions=$(CURDIR)/scripts/leak-sanitizer.txt print_suppressions=0"; \
+	  $(call run_tests,--sanitize=address --scratch-path .build/address)
 
 bench: bench-dependencies ## Measure against libtorrent, libknot and libsodium, as ratios within one run
 	@scripts/bench
