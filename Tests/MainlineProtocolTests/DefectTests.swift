@@ -6,9 +6,9 @@ import WireFormat
 
 @testable import MainlineProtocol
 
-/// Ways in which pubky/mainline 7.0.0 can be stopped, deceived or worn out, each tried on this node. (D0, D2, D6, D19 and
-/// D20 are in `ServerTests`, D11 and D13 in `NetworkSizeTests`, D14 in `PutOutcomeTests`, D15 in `ItemShelfTests` and
-/// `PeerStoreTests`, the server side of D23 in `ServerTests` and `PeerStoreTests`.)
+/// Ways in which pubky/mainline 7.0.0 can be stopped, deceived or worn out, each tried on this node. (D6 is in
+/// `TokenIssuerTests`, D11 and D13 in `NetworkSizeTests`, D14 in `PutOutcomeTests`, D15 in `ItemShelfTests` and
+/// `PeerStoreTests`; D18 concerns the configuration of the program.)
 @Suite("Defects of the reference that this node must not have")
 struct DefectTests {
   private let owner = Ed25519.SecretKey(seed: Array(repeating: 77, count: 32))!
@@ -19,6 +19,17 @@ struct DefectTests {
   }
 
   private var wanted: Query { .getMutable(key: owner.publicKey, salt: [], newerThan: nil) }
+
+  @Test("D0: a put with `k` but without `seq` or `sig` is refused with 203, and the node lives")
+  func incompletePut() {
+    var visitor = Visitor()
+    for missing in [["seq"], ["sig"], ["seq", "sig"], ["seq", "sig", "token"], ["v", "seq", "sig"]] {
+      #expect(visitor.put(item(), without: missing) == "error 203", "\(missing)")
+    }
+    #expect(visitor.put(item(), ["seq": .text("5")]) == "error 203")
+    #expect(visitor.put(item(), ["sig": .integer(5)]) == "error 203")
+    #expect(visitor.put(item()) == "stored")
+  }
 
   @Test("D1: an item signed by any other key is not the item that was asked for")
   func foreignItems() throws {
@@ -38,6 +49,18 @@ struct DefectTests {
     let run = harness.run(wanted, with: network)
     #expect(run.mutable?.item == mine && run.items == [mine])
     #expect(run.mutable?.counts.invalidValues == 8 && run.mutable?.counts.values == 4)
+  }
+
+  @Test("D2: a mutable item is stored under the hash of its key and salt, and nowhere else")
+  func wrongTarget() {
+    var visitor = Visitor()
+    let wrong = item().target.flippingBit(7)
+    let tokens = [visitor.token(for: wrong), visitor.token(for: item().target)]
+    for token in tokens {
+      #expect(visitor.put(item(), ["target": .string(wrong.bytes), "token": token!]) == "error 203")
+    }
+    #expect(Visitor.describe(visitor.get(wrong)) == "nothing stored")
+    #expect(Visitor.describe(visitor.get(item().target)) == "nothing stored")
   }
 
   @Test("D3: nodes that answer stay in the table for hours, nodes that fall silent leave it")
@@ -298,6 +321,16 @@ struct DefectTests {
     let run = harness.run(wanted, with: ScriptedNetwork())
     #expect(run.failure == .noNodes)
     #expect(run.duration == .seconds(5))
+  }
+
+  @Test("D19, D20: queries with transaction ids of any length are served, and puts without `target` stored")
+  func otherPrograms() {
+    for length in [1, 2, 3, 4, 8, 20] {
+      var visitor = Visitor()
+      #expect(visitor.ask("ping", [:], transaction: Array(repeating: 9, count: length)) != nil, "\(length)")
+      #expect(visitor.put(item(), without: ["target"]) == "stored")
+      #expect(Visitor.describe(visitor.get(item().target)) == "v, k, sig, seq")
+    }
   }
 
   @Test("D21: fields of unexpected form do not cost the rest of an answer")
