@@ -54,7 +54,6 @@ extension Simulation {
     }
     #expect(simulation.statistics.lost > 0 && simulation.statistics.corrupted > 0)
     #expect(simulation.statistics.largestDatagram <= 1452)
-    print(simulation.statistics)
   }
 
   @Test("the same seed gives the same run, another seed another")
