@@ -187,6 +187,8 @@ func lines(_ zone: String) throws -> [String] {
       ("x TXT abc\\", 1, 11, "a backslash with nothing after it"),
       ("x TXT a\u{1b}[31m", 1, 8, "a control character"),
       ("x TXT " + String(repeating: "a", count: 256), 1, 7, "has 256 bytes; a string may have 255"),
+      ("x TXT (a (b) c", 1, 7, "is never closed"),
+      ("x TXT " + String(repeating: "a ", count: 65535), 1, 131_075, "more words than a record can have"),
       ("$INCLUDE other", 1, 1, "is not supported"),
       ("$GENERATE 1-2 a A 1", 1, 1, "is not a directive"),
       ("$TTL", 1, 5, "a TTL is missing"),

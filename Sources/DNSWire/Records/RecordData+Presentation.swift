@@ -32,7 +32,7 @@ extension RecordData {
   }
 
   private var genericPresentation: String {
-    let bytes = wire ?? []
+    let bytes = if case .opaque(_, let bytes) = self { bytes } else { wire ?? [] }
     return bytes.isEmpty ? "\\# 0" : "\\# \(bytes.count) \(Hex.encode(bytes))"
   }
 

@@ -12,6 +12,9 @@ struct ZoneFileScanner {
     var end: FieldError.Position
   }
 
+  /// Most words of one entry: as many as record data have bytes.
+  private static let wordLimit = 65536
+
   private let text: Substring.UTF8View
   private var index: String.Index
   /// Offset of `index` in bytes.
@@ -32,9 +35,10 @@ struct ZoneFileScanner {
   /// The next entry; nil at the end.
   mutating func next() throws(FieldError) -> Entry? {
     var entry = Entry(fields: [], hasOwner: true, line: line, end: here(0))
-    var openParentheses: [FieldError.Position] = []
+    var depth = 0
+    var outermost = here(1)
     while let byte = peek {
-      let isInside = !openParentheses.isEmpty
+      let isInside = depth > 0
       switch byte {
       case UInt8(ascii: "\n"):
         entry.end = here(1)
@@ -49,18 +53,22 @@ struct ZoneFileScanner {
       case UInt8(ascii: ";"):
         while let byte = peek, byte != UInt8(ascii: "\n") { advance() }
       case UInt8(ascii: "("):
-        openParentheses.append(here(1))
+        if !isInside { outermost = here(1) }
+        depth += 1
         advance()
       case UInt8(ascii: ")"):
-        guard openParentheses.popLast() != nil else { throw failure("\")\" without \"(\" before it") }
+        guard isInside else { throw failure("\")\" without \"(\" before it") }
+        depth -= 1
         advance()
       default:
         if entry.fields.isEmpty { entry.line = line }
+        guard entry.fields.count < Self.wordLimit else { throw failure("more words than a record can have") }
         entry.fields.append(byte == UInt8(ascii: "\"") ? try quotedString() : try word())
       }
     }
-    if let open = openParentheses.last {
-      throw FieldError(position: open, message: "\"(\" is never closed", hint: "Add \")\" where the record ends.")
+    guard depth == 0 else {
+      throw FieldError(
+        position: outermost, message: "\"(\" is never closed", hint: "Add \")\" where the record ends.")
     }
     entry.end = here(1)
     return entry.fields.isEmpty ? nil : entry
