@@ -1,5 +1,3 @@
-import PlainText
-
 /// How a command ended.
 public enum ExitCode: Int32, Sendable {
   /// It did what was asked.
@@ -49,13 +47,5 @@ public struct CommandError: Error, Hashable, Sendable {
   /// What was looked for does not exist.
   public static func notFound(_ message: String, details: [String] = [], advice: String? = nil) -> CommandError {
     CommandError("not_found", message, details: details, advice: advice, exitCode: .refused)
-  }
-
-  /// One object for programs: `error`, `message` and, if there are any, `details` and `advice`.
-  var json: JSON {
-    var fields = [JSON.Field("error", .string(code)), JSON.Field("message", .string(message))]
-    if !details.isEmpty { fields.append(.init("details", .array(details.map { .string($0) }))) }
-    if let advice { fields.append(.init("advice", .string(advice))) }
-    return .object(fields)
   }
 }

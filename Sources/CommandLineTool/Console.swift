@@ -65,8 +65,7 @@ public struct Console: Sendable {
   /// Warns on standard error: as an object with `warning` and `message` if a program reads.
   public func warn(_ code: String, _ message: String, details: [String] = [], advice: String? = nil) {
     if isJSON {
-      let object: JSON = ["warning": .string(code), "message": .string(message)]
-      _ = turn.write([object.description], to: errors.descriptor)
+      _ = turn.write([Self.object("warning", code, message, details, advice).description], to: errors.descriptor)
     } else {
       let head = errors.style.yellow("warning:") + " " + ControlCharacters.escape(message)
       _ = turn.write([head] + indented(details, advice), to: errors.descriptor)
@@ -76,11 +75,23 @@ public struct Console: Sendable {
   /// Reports what went wrong, on standard error: what, where, what to do.
   public func report(_ error: CommandError, program: String) {
     if isJSON {
-      _ = turn.write([error.json.description], to: errors.descriptor)
+      _ = turn.write(
+        [Self.object("error", error.code, error.message, error.details, error.advice).description],
+        to: errors.descriptor)
     } else {
       let head = errors.style.red("\(program):") + " " + ControlCharacters.escape(error.message)
       _ = turn.write([head] + indented(error.details, error.advice), to: errors.descriptor)
     }
+  }
+
+  /// One object for programs: the code and `message` and, if there are any, `details` and `advice`.
+  private static func object(
+    _ kind: String, _ code: String, _ message: String, _ details: [String], _ advice: String?
+  ) -> JSON {
+    var fields = [JSON.Field(kind, .string(code)), JSON.Field("message", .string(message))]
+    if !details.isEmpty { fields.append(.init("details", .array(details.map { .string($0) }))) }
+    if let advice { fields.append(.init("advice", .string(advice))) }
+    return .object(fields)
   }
 
   private func indented(_ details: [String], _ advice: String?) -> [String] {

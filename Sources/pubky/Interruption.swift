@@ -3,7 +3,7 @@ import EventLoops
 import Glibc
 import Synchronization
 
-/// Ctrl-C and SIGTERM while a command talks to the network.
+/// Ctrl-C, SIGTERM and a terminal that is closed, while a command talks to the network.
 enum Interruption {
   /// How long work may take to end after it was told to.
   private static let patience = Duration.seconds(5)
@@ -18,7 +18,7 @@ enum Interruption {
   ) async throws -> Result? {
     let signals: SignalSource
     do throws(SystemError) {
-      signals = try SignalSource([.interrupt, .terminate])
+      signals = try SignalSource([.interrupt, .terminate] + (isHangUpIgnored ? [] : [.hangUp]))
     } catch {
       throw CommandError("system", "signals cannot be caught: \(error)", exitCode: .refused)
     }
@@ -48,6 +48,13 @@ enum Interruption {
       guard let undone else { return nil }
       throw CommandError("interrupted", "stopped", advice: undone, exitCode: .interrupted)
     }
+  }
+
+  /// True under `nohup`, which asks for just that.
+  private static var isHangUpIgnored: Bool {
+    var action = sigaction()
+    guard sigaction(SIGHUP, nil, &action) == 0 else { return false }
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// Waits for a signal: only to be used below ``during(undone:_:)``.

@@ -24,19 +24,6 @@ enum NewFile {
     syncDirectory(of: path)
   }
 
-  /// Puts a file in the place of another, or creates it, with mode 600.
-  ///
-  /// - Throws: `CommandError` if it cannot be written. Then the old file is as it was.
-  static func replace(_ path: String, with bytes: [UInt8]) throws(CommandError) {
-    let temporary = try writeTemporary(path, bytes)
-    if rename(temporary, path) != 0 {
-      let code = errno
-      unlink(temporary)
-      throw unwritable(path, code)
-    }
-    syncDirectory(of: path)
-  }
-
   /// Makes the folders that are missing above a file, for the owner alone.
   static func makeFolders(above path: String) throws(CommandError) {
     var end = path.startIndex

@@ -17,8 +17,8 @@ struct ResolveWatch: Sendable {
     var known: Int64?
     var lastNote = ""
     /// Says something once, not every time that it is still so.
-    func note(_ text: String) {
-      if text != lastNote { console.note(text) }
+    func note(_ code: String, _ text: String) {
+      if text != lastNote { console.isJSON ? console.warn(code, text) : console.note(text) }
       lastNote = text
     }
     while true {
@@ -28,7 +28,7 @@ struct ResolveWatch: Sendable {
         let newest = try await PacketExchange.newest(of: question.key, newerThan: known, from: current)
         logger.debug("resolve.looked", ["newest": JSON(newest.seq), "known": known.map { JSON($0) } ?? .null])
         if case .nothing = newest {
-          if known == nil { note("Nothing is published under \(question.key.z32) yet.") }
+          if known == nil { note("not_found", "Nothing is published under \(question.key.z32) yet.") }
         } else if newest.seq > known ?? -1 {
           known = newest.seq
           lastNote = ""
@@ -37,7 +37,7 @@ struct ResolveWatch: Sendable {
       } catch {
         if error == .cancelled || Task.isCancelled { throw CancellationError() }
         logger.warning("resolve.failed", ["reason": "\(error)"])
-        note("No DHT node answers. Looking on, every \(DurationText.describe(interval)).")
+        note("network", "No DHT node answers. Looking on, every \(DurationText.describe(interval)).")
         // A new node looks for the network afresh.
         try? await node?.shutdown()
         node = nil

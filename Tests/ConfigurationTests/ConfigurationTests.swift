@@ -120,6 +120,20 @@ struct ConfigurationTests {
       #expect(try #require(failure(text)).hasPrefix(place), "\(failure(text) ?? "")")
     }
     #expect(failure("name = \"\u{1}\"") != nil)
+    // toml++ asserts on these.
+    for header in ["[=]", "[[=]]", "[.a]", "[#]", "[é]", "["] {
+      let message = try #require(failure("name = \"x\"\n\(header)\n"))
+      #expect(message.hasPrefix("node.toml:2:1: this line is not TOML"), "\(message)")
+    }
+  }
+
+  @Test("letters beyond ASCII are text where text may be, and an error elsewhere")
+  func letters() throws {
+    #expect(try decode("name = \"é ü Ж 漢 \u{1f600}\" # ¡ô!").name == "é ü Ж 漢 \u{1f600}")
+    #expect(try decode("[limits]\n\"é\" = 1").limits == ["é": 1])
+    for text in ["é = 1", "dht.é = 1", "verbose = true é", "name = é", "limits = { é = 1 }"] {
+      #expect(failure(text)?.hasPrefix("node.toml:1:") == true, "\(text)")
+    }
   }
 
   @Test("of several unknown keys the first in the text is named")
@@ -144,5 +158,45 @@ struct ConfigurationTests {
     #expect(
       failure("x = [" + Array(repeating: "1.5", count: 100).joined(separator: ",") + "]")?.contains("no such key")
         == true)
+  }
+
+  @Test("a damaged file gives settings or an error with its place, never a crash")
+  func damaged() {
+    let whole = Array(
+      """
+      name = "x"
+      verbose = true
+      limits = { a = 1, b = -2 }
+      [dht]
+      port = 7000
+      mode = "server"
+      bootstrap = ["a:1", 'b:2', \"\"\"c\"\"\"]
+      every = "1h30m"
+      when = 1979-05-27T07:32:00Z
+      [[peers]]
+      host = "h1"
+      weight = 2.5e3
+      """.utf8)
+    var state: UInt64 = 7
+    func random(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    var failures = 0
+    for _ in 0..<3000 {
+      var bytes = whole
+      for _ in 0...random(4) {
+        switch random(3) {
+        case 0: bytes[random(bytes.count)] = UInt8(random(256))
+        case 1: bytes.remove(at: random(bytes.count))
+        default: bytes.insert(Array("[]{}=.\"'#\n,\\".utf8)[random(12)], at: random(bytes.count))
+        }
+      }
+      if let message = failure(String(decoding: bytes, as: UTF8.self)) {
+        failures += 1
+        #expect(message.hasPrefix("node.toml:"))
+      }
+    }
+    #expect(failures > 1000)
   }
 }

@@ -216,30 +216,4 @@ struct PublishResolveTests {
       #expect(outcome.status != 130 || outcome.errors.contains("pubky: stopped\n    The lookup was not finished."))
     }
   }
-
-  @Test(
-    "a lookup that takes long shows progress on a terminal, and nothing of it stays",
-    .enabled(if: CommandLineTests.exists("script")))
-  func progress() async throws {
-    try await PubkyCommand.inFolder { pubky in
-      let key = try await pubky.newKey().key
-      let silent = try SilentSocket()
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-      process.arguments = [
-        "script", "-qec", "\(PubkyCommand.executable.path) resolve \(key) -b 127.0.0.1:\(silent.port)", "/dev/null",
-      ]
-      process.environment = pubky.environment.merging(["TERM": "xterm"]) { $1 }
-      let output = Pipe()
-      process.standardOutput = output
-      process.standardInput = FileHandle.nullDevice
-      try process.run()
-      let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      process.waitUntilExit()
-      #expect(process.terminationStatus == 1)
-      #expect(said.contains("Looking for \(key)"))
-      let last = try #require(said.components(separatedBy: "\r\u{1b}[K").last)
-      #expect(last.contains("no DHT node answered") && !last.contains("Looking for"))
-    }
-  }
 }
