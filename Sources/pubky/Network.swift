@@ -34,7 +34,7 @@ enum Network {
 
   /// Loopback if that is enough, so that no firewall asks about the command.
   private static func bindAddresses(_ bootstrap: [HostName]) -> [IPAddress] {
-    let addresses = bootstrap.compactMap(\.endpoint?.address)
+    let addresses = bootstrap.compactMap { $0.endpoint?.address }
     let isLocal = addresses.allSatisfy(\.isLoopback)
     let needsV4 = addresses.isEmpty || addresses.contains(where: \.isIPv4)
     let needsV6 = addresses.contains { !$0.isIPv4 }
