@@ -18,6 +18,8 @@ public struct MainlineConfiguration: Sendable {
   public var tableFile: String?
   /// The loop that the node lives on, shared with others and stopped by its owner. Nil: the node has one of its own.
   public var eventLoop: EventLoop?
+  /// Loses, doubles or delays datagrams that arrive, for tests; nil lets all through.
+  public var packetFilter: PacketFilter?
 
   /// The well-known entrances to the public network.
   public static let publicBootstrap: [HostName] = [

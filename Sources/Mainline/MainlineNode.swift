@@ -162,6 +162,24 @@ public final class MainlineNode: Sendable {
     return item
   }
 
+  /// The first mutable item of a key and salt that arrives: the fastest answer, not always the newest; nil if none of
+  /// those who answered has one.
+  ///
+  /// The lookup then goes on to its end without the caller, so that the node gets to know more nodes. Throws
+  /// ``QueryFailure/noNodes`` if nobody answered.
+  public func getMutableFirst(
+    key: Ed25519.PublicKey, salt: [UInt8] = [], newerThan: Int64? = nil
+  ) async throws(QueryFailure) -> MutableItem? {
+    let lookup = getMutable(key: key, salt: salt, newerThan: newerThan)
+    var items = lookup.makeAsyncIterator()
+    if let first = try await items.next() {
+      Task { _ = try? await lookup.outcome() }
+      return first
+    }
+    if try await lookup.outcome().counts.responded == 0 { throw .noNodes }
+    return nil
+  }
+
   /// Stores a signed item (BEP 44) at the nodes closest to its target.
   ///
   /// Throws ``QueryFailure/notMostRecent(_:)`` and the like if the network holds something newer. An outcome with

@@ -24,6 +24,7 @@ actor NodeCore {
   private var saveTimer: TimerHandle?
   private let bootstrap: [HostName]
   private let tableFile: TableFile?
+  private let packetFilter: PacketFilter?
 
   private static let saveInterval = Duration.seconds(600)
 
@@ -33,6 +34,7 @@ actor NodeCore {
     self.sockets = sockets
     bootstrap = configuration.bootstrap
     tableFile = configuration.tableFile.map(TableFile.init)
+    packetFilter = configuration.packetFilter
     var protocolConfiguration = configuration.node
     protocolConfiguration.families = sockets.map(\.localEndpoint.family)
     protocolConfiguration.localEndpoints = sockets.map(\.localEndpoint)
@@ -229,9 +231,33 @@ extension NodeCore: UDPSocketHandler {
       let now = Instant.current
       datagrams.forEach { bytes, sender, isTruncated in
         // What is cut off cannot be a message.
-        if !isTruncated { core.node.receive(bytes, from: sender, at: now) }
+        if isTruncated { return }
+        if let filter = core.packetFilter {
+          core.deliver(bytes, from: sender, filter(sender, socket.localEndpoint, bytes.byteCount), at: now)
+        } else {
+          core.node.receive(bytes, from: sender, at: now)
+        }
       }
       core.settle()
+    }
+  }
+
+  private func deliver(_ bytes: RawSpan, from sender: Endpoint, _ fate: PacketFate, at now: Instant) {
+    switch fate {
+    case .dropped: return
+    case .delivered: node.receive(bytes, from: sender, at: now)
+    case .duplicated:
+      node.receive(bytes, from: sender, at: now)
+      node.receive(bytes, from: sender, at: now)
+    case .delayed(let delay):
+      let copy = bytes.withUnsafeBytes { [UInt8]($0) }
+      loop.schedule(after: delay) { [weak self] in
+        self?.assumeIsolated { core in
+          guard core.isOpen else { return }
+          core.node.receive(copy.span.bytes, from: sender, at: .current)
+          core.settle()
+        }
+      }
     }
   }
 

@@ -30,10 +30,11 @@ public final class Testnet: Sendable {
   /// - `firstPort`: the port of the first node; the others take the ports after it, and all must be free. Nil: any.
   /// - `isSeeded`: fills every routing table with the other nodes right away. Otherwise the nodes find each other from
   ///   the first one; then this waits until each knows the others, 20 at most, or 5 s have passed.
+  /// - `packetFilter`: decides about each datagram that reaches a node.
   /// - `configure`: changes how the nodes behave, each named by its number.
   public init(
     nodes count: Int, address: IPAddress = .loopbackV4, firstPort: UInt16? = nil, isSeeded: Bool = true,
-    configure: ((Int, inout NodeConfiguration) -> Void)? = nil
+    packetFilter: PacketFilter? = nil, configure: ((Int, inout NodeConfiguration) -> Void)? = nil
   ) async throws(SystemError) {
     precondition(count > 0, "a network has a node")
     eventLoop = try EventLoop(name: "testnet")
@@ -44,6 +45,7 @@ public final class Testnet: Sendable {
         var configuration = MainlineConfiguration.isolated()
         configuration.eventLoop = eventLoop
         configuration.bindAddresses = [address]
+        configuration.packetFilter = packetFilter
         if let firstPort { configuration.port = UInt16(clamping: Int(firstPort) + index) }
         if !isSeeded, let first = nodes.first { configuration.bootstrap = first.localEndpoints.map(HostName.init) }
         configure?(index, &configuration.node)

@@ -105,6 +105,47 @@ struct TestnetTests {
     }
   }
 
+  @Test("the fastest answer is enough for who wants no more, and nothing is left behind")
+  func first() async throws {
+    try await withTestnet(nodes: 8) { testnet in
+      let key = Ed25519.SecretKey()
+      #expect(try await testnet.nodes[0].getMutableFirst(key: key.publicKey) == nil)
+      try await testnet.nodes[0].putMutable(item(key, seq: 1, "x"))
+      #expect(try await testnet.nodes[1].getMutableFirst(key: key.publicKey)?.seq == 1)
+      // The lookup goes on alone and ends.
+      while await !testnet.nodes[1].core.pending.isEmpty { await Task.yield() }
+    }
+  }
+
+  @Test("items are stored and found though datagrams get lost, doubled and out of order")
+  func badNetwork() async throws {
+    let random = LockedValue(RandomSource(seed: 7))
+    let fates = LockedValue<[PacketFate: Int]>([:])
+    let filter: PacketFilter = { _, _, _ in
+      let fate: PacketFate =
+        switch random.withLock({ $0.next() % 20 }) {
+        case 0: .dropped
+        case 1, 2: .duplicated
+        case 3, 4, 5: .delayed(.milliseconds(3))
+        default: .delivered
+        }
+      fates.withLock { $0[fate, default: 0] += 1 }
+      return fate
+    }
+    let testnet = try await Testnet(nodes: 20, packetFilter: filter) { _, node in
+      node.requestTimeout = .milliseconds(500)
+    }
+    for number in 0..<2 {
+      let key = Ed25519.SecretKey()
+      let outcome = try await testnet.nodes[number].putMutable(item(key, seq: 1, "value"))
+      #expect(outcome.stored >= 10)
+      let found = try await testnet.nodes[19 - number].getMutableMostRecent(key: key.publicKey)
+      #expect(found?.key == key.publicKey)
+    }
+    #expect(fates.withLock { $0.count } == 4)
+    await testnet.stop()
+  }
+
   @Test("a thousand lookups at the same time all end well")
   func manyAtOnce() async throws {
     try await withTestnet(nodes: 8) { testnet in
