@@ -39,7 +39,10 @@ struct PubkyCommand {
   init() throws {
     folder = FileManager.default.temporaryDirectory.appending(path: "pubky-test-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    environment = ["HOME": folder.path, "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"]
+    let outer = ProcessInfo.processInfo.environment
+    environment = ["HOME": folder.path, "PATH": outer["PATH"] ?? "/usr/bin:/bin"]
+    // A command that is built with a sanitizer needs its settings as well.
+    for name in ["ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"] { environment[name] = outer[name] }
   }
 
   func removeFolder() { try? FileManager.default.removeItem(at: folder) }
