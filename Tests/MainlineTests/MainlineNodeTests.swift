@@ -165,6 +165,49 @@ struct MainlineNodeTests {
     await #expect(throws: QueryFailure.cancelled) { try await second.ping(first.endpoint) }
   }
 
+  @Test("nothing of a node that has ended stays in memory")
+  func memory() async throws {
+    let loop = try EventLoop()
+    try loop.start()
+    weak var core: NodeCore?
+    weak var socket: UDPSocket?
+    do {
+      var configuration = MainlineConfiguration.isolated(bootstrap: [try BlackHole().host])
+      configuration.eventLoop = loop
+      let node = try await MainlineNode(configuration)
+      core = node.core
+      socket = node.core.sockets[0]
+      _ = await node.info()
+      let lookup = node.getMutable(key: key.publicKey)
+      try await node.shutdown()
+      _ = try? await lookup.outcome()
+    }
+    // What the loop was given before must have run, and tasks that are over must have been taken down.
+    for _ in 0..<1000 where core != nil { try await loop.sleep(for: .milliseconds(1)) }
+    #expect(core == nil)
+    #expect(socket == nil)
+    await loop.shutdown()
+  }
+
+  // MARK: Reachability
+
+  @Test("an adaptive node learns its endpoint from others, and that it can be reached from a probe of its own")
+  func adaptive() async throws {
+    try await withTestnet(nodes: 12) { testnet in
+      var configuration = MainlineConfiguration.isolated(bootstrap: testnet.bootstrap)
+      configuration.node.mode = .adaptive
+      let node = try await MainlineNode(configuration)
+      #expect(await node.bootstrapped())
+      while try await #require(node.info()).isFirewalled {
+        _ = try await node.findNode(NodeID.zero)
+        await Task.yield()
+      }
+      let info = try #require(await node.info())
+      #expect(info.families[0].publicEndpoint == node.endpoint)
+      try await node.shutdown()
+    }
+  }
+
   // MARK: Keeping the table
 
   @Test("a node that starts again with its saved table needs no bootstrap host and keeps its id")
