@@ -1,13 +1,26 @@
 import Foundation
+import Synchronization
 
-/// UDP ports that nobody uses.
+/// UDP ports that nobody uses: below those that the system gives away (32768 and up), and no two callers get the same.
 enum FreePorts {
   struct NoneFound: Error {}
 
+  private static let range: ClosedRange<UInt16> = 20_000...31_000
+  /// Runs of the tests at the same time begin at different places.
+  private static let next = Mutex(range.lowerBound + UInt16(getpid() % 500) * 20)
+
+  private static func take(_ count: Int) -> UInt16 {
+    next.withLock { next in
+      if Int(next) + count > Int(range.upperBound) { next = range.lowerBound }
+      defer { next += UInt16(count) }
+      return next
+    }
+  }
+
   /// The first of `count` successive ports of 127.0.0.1 that are free now.
   static func firstOf(_ count: Int) throws -> UInt16 {
-    for _ in 0..<100 {
-      let first = UInt16.random(in: 20_000...60_000 - UInt16(count))
+    for _ in 0..<1000 {
+      let first = take(count)
       let sockets = (0..<UInt16(count)).map { bound(first + $0) }
       defer { for socket in sockets where socket >= 0 { close(socket) } }
       if sockets.allSatisfy({ $0 >= 0 }) { return first }
