@@ -95,8 +95,11 @@ public struct Console: Sendable {
   }
 
   private func indented(_ details: [String], _ advice: String?) -> [String] {
-    details.map { "    " + ControlCharacters.escape($0) }
-      + (advice.map { TextLayout.wrap(ControlCharacters.escape($0), width: errors.width, indent: 4) } ?? [])
+    let details = details.map { "    " + ControlCharacters.escape($0) }
+    guard let advice = advice.map(ControlCharacters.escape) else { return details }
+    // In a pipe a line stays whole: it may be a command to be copied.
+    if errors.columns == nil { return details + ["    " + advice] }
+    return details + TextLayout.wrap(advice, width: errors.width, indent: 4)
   }
 
   /// Draws over the last line of standard error. For ``ProgressLine`` only.

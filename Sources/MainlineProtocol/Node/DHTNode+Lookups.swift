@@ -23,7 +23,6 @@ extension DHTNode {
     guard !state.walk.candidates.isEmpty else { return nil }
     lookups[id] = state
     lookupsByKey[key] = id
-    timers.schedule(.lookupLimit(id), at: now.advanced(by: Lookup.maximumDuration))
     advance(id, at: now)
     return id
   }
@@ -83,6 +82,10 @@ extension DHTNode {
       guard isSent else {
         stall(id, at: now)
         return
+      }
+      if lookups[id]!.walk.requests == 0 {
+        // The time of a lookup that had to wait for its turn begins with its turn.
+        timers.schedule(.lookupLimit(id), at: now.advanced(by: Lookup.maximumDuration))
       }
       lookups[id]!.walk.asked(candidate)
       lookups[id]!.counts.queried += 1
