@@ -19,6 +19,9 @@ enum DemoCommand {
     arguments: [zone.specification], examples: [.init("pubky demo", "See it work")],
     action: { arguments, console in
       let path = arguments[zone] ?? "examples/zone"
+      if arguments[zone] == nil, !KeyFile.exists(path) {
+        throw CommandError.input("there is no \(path) here", advice: "Name a zone file of yours: pubky demo my.zone")
+      }
       let keyPath = KeyFile.configurationFolder + "/demo.key"
       let (keypair, isNew) = try key(keyPath, console)
       let zone = try ZoneInput.read(path, for: keypair.publicKey, console)
