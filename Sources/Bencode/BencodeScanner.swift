@@ -33,12 +33,12 @@ public struct BencodeScanner: ~Escapable {
   /// Offset of the next byte.
   public var position: Int { offset }
   @usableFromInline var offset: Int
-  /// How many more values (keys not counted) may come.
+  /// How many more values may come inside of containers that are skipped.
   @usableFromInline var valuesLeft: Int
 
   /// Containers inside each other that ``skipValue()`` follows.
   public static var maximumDepth: Int { 16 }
-  /// Values of one message. Real messages have fewer than 300.
+  /// Values inside of containers that are skipped, keys not counted. Real messages have fewer than 300.
   @inlinable public static var maximumValues: Int { 512 }
 
   /// Starts at the first byte.
@@ -77,21 +77,16 @@ public struct BencodeScanner: ~Escapable {
     offset = position
   }
 
-  /// Counts one value against the limit.
-  @inlinable
-  @inline(__always)
-  public mutating func countValue() throws(BencodeError) {
-    valuesLeft &-= 1
-    if valuesLeft < 0 { throw BencodeError(.tooManyValues, at: offset) }
-  }
-
   /// Takes a string and returns where its bytes are.
   @inlinable
   @inline(__always)
   public mutating func readString() throws(BencodeError) -> ByteRange {
     let end = bytes.byteCount
     let start = offset
-    var length = 0
+    guard start < end else { throw BencodeError(.truncated, at: start) }
+    var length = Int(byte(start) &- 48)
+    guard length <= 9 else { throw BencodeError(.unexpectedByte, at: start) }
+    offset &+= 1
     while offset < end {
       let digit = byte(offset) &- 48
       if digit > 9 { break }
@@ -100,9 +95,7 @@ public struct BencodeScanner: ~Escapable {
       offset &+= 1
     }
     guard offset < end else { throw BencodeError(.truncated, at: offset) }
-    guard offset > start, byte(offset) == UInt8(ascii: ":") else {
-      throw BencodeError(.unexpectedByte, at: offset)
-    }
+    guard byte(offset) == UInt8(ascii: ":") else { throw BencodeError(.unexpectedByte, at: offset) }
     offset &+= 1
     guard length <= end &- offset else { throw BencodeError(.stringTooLong, at: start) }
     let range = ByteRange(offset: offset, count: length)
@@ -143,10 +136,8 @@ public struct BencodeScanner: ~Escapable {
     let start = offset
     let first = try peek()
     if first &- 48 <= 9 {
-      try countValue()
       _ = try readString()
     } else if first == UInt8(ascii: "i") {
-      try countValue()
       _ = try readInteger()
     } else {
       try skipContainer()
@@ -167,7 +158,8 @@ public struct BencodeScanner: ~Escapable {
         continue
       }
       if depth > 0, kinds & 1 << UInt32(depth) != 0 { _ = try readString() }
-      try countValue()
+      valuesLeft &-= 1
+      if valuesLeft < 0 { throw BencodeError(.tooManyValues, at: offset) }
       switch try peek() {
       case UInt8(ascii: "d"), UInt8(ascii: "l"):
         guard depth < Self.maximumDepth else { throw BencodeError(.tooDeep, at: offset) }

@@ -34,7 +34,6 @@ struct KRPCParser: ~Escapable {
 
   private mutating func parse(_ message: inout KRPCMessage) throws(BencodeError) -> Bool {
     guard try scanner.take(UInt8(ascii: "d")) else { return false }
-    try scanner.countValue()
     while try !scanner.take(UInt8(ascii: "e")) {
       guard try envelopeField(scanner.bytes.packedKey(scanner.readString()), &message) else { return false }
     }
@@ -119,7 +118,6 @@ struct KRPCParser: ~Escapable {
 extension KRPCParser {
   private mutating func fields(_ body: inout KRPCMessage.Body) throws(BencodeError) -> Bool {
     guard try scanner.take(UInt8(ascii: "d")) else { return false }
-    try scanner.countValue()
     while try !scanner.take(UInt8(ascii: "e")) {
       let key = try scanner.readString()
       guard try key.count > 7 ? longKey(key, &body) : field(scanner.bytes.packedKey(key), &body) else { return false }
@@ -180,7 +178,6 @@ extension BencodeScanner {
       _ = try skipValue()
       return true
     }
-    try countValue()
     let value = try readString()
     if let count, Int(value.count) != count { return true }
     if let limit, Int(value.count) > limit { return true }
@@ -197,7 +194,6 @@ extension BencodeScanner {
       _ = try skipValue()
       return true
     }
-    try countValue()
     guard let value = try readInteger(), field == nil || field == value else { return false }
     field = value
     return true
