@@ -4,7 +4,7 @@ import PlainText
 ///
 /// A mistake is never passed over: a key that nothing asked for is an error that names the nearest known one, and a wrong
 /// value is reported with file, line, column and key. Give each property a default with
-/// ``Swift/KeyedDecodingContainer/decode(_:default:)`` and a range with ``Swift/KeyedDecodingContainer/decode(_:default:in:)``.
+/// `decode(_:default:)` and a range with `decode(_:default:in:)`.
 ///
 /// ```swift
 /// struct Settings: Decodable {

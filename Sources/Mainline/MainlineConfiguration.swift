@@ -4,7 +4,7 @@ import MainlineProtocol
 
 /// How a DHT node meets the world: sockets, bootstrap hosts, what it keeps on disk, and how the node itself behaves.
 ///
-/// The defaults suit a node on the public network. For a private one see ``isolated``.
+/// The defaults suit a node on the public network. For a private one see ``isolated(bootstrap:)``.
 public struct MainlineConfiguration: Sendable {
   /// How the node behaves. `families`, `localEndpoints` and `hasBootstrap` are filled in from the fields below.
   public var node = NodeConfiguration()

@@ -13,7 +13,7 @@ import MainlineProtocol
 /// ```
 ///
 /// The node is a handle: when the last reference goes, the node ends, its sockets close, and what still runs fails with
-/// ``QueryFailure/cancelled``. ``shutdown()`` does the same, waits for it, and saves the routing table before.
+/// `QueryFailure.cancelled`. ``shutdown()`` does the same, waits for it, and saves the routing table before.
 ///
 /// Every call may be cancelled through its task.
 public final class MainlineNode: Sendable {
@@ -21,7 +21,7 @@ public final class MainlineNode: Sendable {
 
   /// Binds the sockets and starts the node; does not wait for the network, see ``bootstrapped()``.
   ///
-  /// Throws if a port is taken (``SystemError/isAddressInUse``) or the system has no socket or thread left.
+  /// Throws if a port is taken (`SystemError.isAddressInUse`) or the system has no socket or thread left.
   public init(_ configuration: MainlineConfiguration = MainlineConfiguration()) async throws(SystemError) {
     let sockets = try BoundSockets(configuration)
     let ownsLoop = configuration.eventLoop == nil
@@ -117,7 +117,7 @@ public final class MainlineNode: Sendable {
 
   /// Fetches an immutable item (BEP 44); nil if none of those who answered has it.
   ///
-  /// Throws ``QueryFailure/noNodes`` if nobody answered.
+  /// Throws `QueryFailure.noNodes` if nobody answered.
   public func getImmutable(_ target: NodeID) async throws(QueryFailure) -> ImmutableItem? {
     let (item, counts) = try await getImmutableDetailed(target)
     if counts.responded == 0 { throw .noNodes }
@@ -152,7 +152,7 @@ public final class MainlineNode: Sendable {
   /// The most recent mutable item of a key and salt that a complete lookup finds; nil if none of those who answered has
   /// one.
   ///
-  /// Throws ``QueryFailure/noNodes`` if nobody answered.
+  /// Throws `QueryFailure.noNodes` if nobody answered.
   public func getMutableMostRecent(
     key: Ed25519.PublicKey, salt: [UInt8] = [], newerThan: Int64? = nil
   ) async throws(QueryFailure) -> MutableItem? {
@@ -166,7 +166,7 @@ public final class MainlineNode: Sendable {
   /// those who answered has one.
   ///
   /// The lookup then goes on to its end without the caller, so that the node gets to know more nodes. Throws
-  /// ``QueryFailure/noNodes`` if nobody answered.
+  /// `QueryFailure.noNodes` if nobody answered.
   public func getMutableFirst(
     key: Ed25519.PublicKey, salt: [UInt8] = [], newerThan: Int64? = nil
   ) async throws(QueryFailure) -> MutableItem? {
@@ -182,7 +182,7 @@ public final class MainlineNode: Sendable {
 
   /// Stores a signed item (BEP 44) at the nodes closest to its target.
   ///
-  /// Throws ``QueryFailure/notMostRecent(_:)`` and the like if the network holds something newer. An outcome with
+  /// Throws `QueryFailure.notMostRecent` and the like if the network holds something newer. An outcome with
   /// `conflicts` above 0 says that a minority does.
   @discardableResult
   public func putMutable(

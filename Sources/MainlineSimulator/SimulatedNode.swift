@@ -1,7 +1,7 @@
 import Addresses
 import MainlineProtocol
 
-/// A ``DHTNode`` at an address of a simulated network. Its ``Simulation`` drives it.
+/// A `DHTNode` at an address of a simulated network. Its ``Simulation`` drives it.
 public final class SimulatedNode {
   /// Where it is.
   public let endpoint: Endpoint

@@ -4,7 +4,7 @@ import MainlineProtocol
 
 /// A network of DHT nodes in one process, with its own clock: nothing waits, and the same seed gives the same run.
 ///
-/// Nodes join with ``addNode(_:bootstrap:at:)`` and leave with ``remove(_:)``; whatever they send is delayed, lost,
+/// Nodes join with ``addNode(_:bootstrap:at:restoring:)`` and leave with ``remove(_:)``; whatever they send is delayed, lost,
 /// duplicated, reordered or damaged as ``conditions`` say. Time passes only in ``run(for:)`` and ``run(until:)``.
 public final class Simulation {
   /// How datagrams fare from now on.

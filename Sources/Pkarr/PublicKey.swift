@@ -43,7 +43,7 @@ public struct PublicKey: Hashable, Sendable {
   /// SHA-1 of the 32 bytes: the key's target in the Mainline DHT (BEP 44, no salt) and its key in caches.
   public var target: SHA1.Digest { verificationKey.withUnsafeBytes { SHA1.hash($0) } }
 
-  /// True if `signature` is this key's signature of `message`; see ``Ed25519/isValid(signature:message:publicKey:)``.
+  /// True if `signature` is this key's signature of `message`; see `Ed25519.isValid(signature:message:publicKey:)`.
   public func isValidSignature(_ signature: Ed25519.Signature, for message: RawSpan) -> Bool {
     verificationKey.isValidSignature(signature, for: message)
   }

@@ -26,7 +26,7 @@ extension SignedPacket {
   /// Takes the parts of an item that the DHT returned.
   ///
   /// - Parameter isVerified: true if the signature was checked already, as a DHT node does on arrival.
-  /// - Throws: `SignedPacketError`, in the order of ``init(_:lastSeen:)``. A negative `seq` is an invalid signature, for
+  /// - Throws: `SignedPacketError`, in the order of `init(_:lastSeen:)`. A negative `seq` is an invalid signature, for
   ///   nobody could verify the packet by its timestamp.
   public init(
     key: RawSpan, value: RawSpan, seq: Int64, signature: RawSpan, isVerified: Bool, lastSeen: Timestamp = .wallClock

@@ -24,14 +24,14 @@ extension SignedPacket {
     self.init(checked: [UInt8](bytes), publicKey: PublicKey(verified), lastSeen: lastSeen)
   }
 
-  /// Checks and copies the canonical form; see ``init(_:lastSeen:)``.
+  /// Checks and copies the canonical form; see `init(_:lastSeen:)`.
   public init(_ bytes: [UInt8], lastSeen: Timestamp = .wallClock) throws(SignedPacketError) {
     try self.init(bytes.span.bytes, lastSeen: lastSeen)
   }
 
   /// Checks and copies a relay payload, which must be signed by `publicKey`.
   ///
-  /// - Throws: `SignedPacketError`, in the order of ``init(_:lastSeen:)``; lengths count the key's 32 bytes.
+  /// - Throws: `SignedPacketError`, in the order of `init(_:lastSeen:)`; lengths count the key's 32 bytes.
   public init(
     relayPayload: RawSpan, publicKey: PublicKey, lastSeen: Timestamp = .wallClock
   ) throws(SignedPacketError) {

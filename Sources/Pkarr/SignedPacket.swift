@@ -14,7 +14,7 @@ import WireFormat
 /// | 96 | 8 | timestamp, microseconds since 1970, big-endian |
 /// | 104 | 0…1000 | DNS packet: a message whose answer section holds the records |
 ///
-/// Reading one checks the signature and that the DNS packet is well formed (``init(_:lastSeen:)``); making one is a list
+/// Reading one checks the signature and that the DNS packet is well formed (`init(_:lastSeen:)`); making one is a list
 /// of records:
 ///
 ///     let packet = try SignedPacket(signedBy: keypair) {

@@ -12,7 +12,7 @@ import Addresses
 ///
 /// If n nodes are spread evenly, the i-th closest is expected at i/n of the whole space; the estimate is the least-squares
 /// fit over the first 20. It is averaged over lookups: a plain figure for people, and a cautious one that decides where
-/// items are stored (``StorageCut``), which no single lookup can move far.
+/// items are stored (`StorageCut`), which no single lookup can move far.
 public struct NetworkSizeEstimate: Sendable {
   /// What one finished lookup saw.
   struct Observation: Sendable {
@@ -35,7 +35,7 @@ public struct NetworkSizeEstimate: Sendable {
   public private(set) var lookupCount = 0
   /// The public figure: the mean over the lookups so far, the later ones weighing more; 0 before the first.
   public private(set) var nodeCount = 0.0
-  /// The figure that ``StorageCut`` goes by; begins at a million.
+  /// The figure that `StorageCut` goes by; begins at a million.
   private(set) var storageEstimate = 1_000_000.0
   /// How many large address blocks the 20 nodes around a target are usually in.
   private(set) var averageSubnets = 12.0

@@ -14,8 +14,8 @@ import Cryptography
 /// 2. after each of these (or after a batch of them) send what is in ``outbox`` and empty it, and act on
 ///    ``takeEvents()``.
 ///
-/// The parts: a ``RoutingTable`` for each address family, what others stored here (``ItemStore``, ``PeerStore``), the
-/// ``TokenIssuer``, the requests in flight, and one ``Lookup`` or ``PutOperation`` for each running query.
+/// The parts: a `RoutingTable` for each address family, what others stored here (`ItemStore`, `PeerStore`), the
+/// `TokenIssuer`, the requests in flight, and one `Lookup` or `PutOperation` for each running query.
 public struct DHTNode: ~Copyable {
   /// Datagrams to send: the driver takes them after every call.
   public var outbox = DatagramQueue()
