@@ -37,7 +37,7 @@ struct LibtorrentTests {
       let item = try MutableItem(
         signedBy: secretKey(2), seq: 1_700_000_000_123_456, bytes: Array("from us".utf8), salt: Array(salt.utf8))
       let outcome = try await network.node.putMutable(item)
-      #expect(outcome.stored == 8)
+      #expect(outcome.isStoredByAll)
       #expect(outcome.rejections.isEmpty)
       for index in 0..<8 {
         let answer = try await network.get(item.key, salt: salt, node: index)
@@ -47,7 +47,7 @@ struct LibtorrentTests {
       }
     }
     let item = try ImmutableItem(bytes: Array("immutable from us".utf8))
-    #expect(try await network.node.putImmutable(item).stored == 8)
+    #expect(try await network.node.putImmutable(item).isStoredByAll)
     let answer = try await network.swarm.run("get_immutable", ["target": "\(item.target)", "node": 5])
     #expect(answer.value?.bytes == item.bytes)
   }
@@ -67,7 +67,7 @@ struct LibtorrentTests {
       return
     }
     #expect(outcome.stored == 0)
-    #expect((outcome.rejections[302] ?? 0) > 4)
+    #expect((outcome.rejections[302] ?? 0) * 2 > outcome.sent)
     // A node that must look for them sees the newer item before anything is sent.
     let other = try await MainlineNode(.isolated(bootstrap: network.swarm.nodes.compactMap { HostName($0) }))
     guard case .notMostRecent(let unsent)? = await other.failure(ofPutting: try item(5, "five")) else {
@@ -96,9 +96,9 @@ struct LibtorrentTests {
       return
     }
     #expect(outcome.stored == 0)
-    #expect((outcome.rejections[301] ?? 0) > 4)
+    #expect((outcome.rejections[301] ?? 0) * 2 > outcome.sent)
     options.cas = 10
-    #expect(try await network.node.putMutable(try item(11), options: options).stored == 8)
+    #expect(try await network.node.putMutable(try item(11), options: options).isStoredByAll)
   }
 
   @Test("996 bytes are stored everywhere; 997 are refused by libtorrent with 205, and our node says so")
@@ -107,21 +107,21 @@ struct LibtorrentTests {
     func item(_ count: Int) throws -> MutableItem {
       try MutableItem(signedBy: secretKey(5), seq: Int64(count), bytes: [UInt8](repeating: 7, count: count))
     }
-    #expect(try await network.node.putMutable(try item(996)).stored == 8)
+    #expect(try await network.node.putMutable(try item(996)).isStoredByAll)
     #expect(try await network.get(secretKey(5).publicKey, node: 2).value?.bytes.count == 996)
     guard case .rejected(let code, let outcome)? = await network.node.failure(ofPutting: try item(997)) else {
       Issue.record("997 bytes were stored")
       return
     }
     #expect(code == 205)
-    #expect(outcome.rejections == [205: 8])
+    #expect(outcome.rejections == [205: outcome.sent])
   }
 
   @Test("a record that a stranger hides on libtorrent nodes with one packet is still found")
   func hiding() async throws {
     let network = try await InteropNetwork()
     let item = try MutableItem(signedBy: secretKey(6), seq: 77, bytes: Array("hidden?".utf8))
-    #expect(try await network.node.putMutable(item).stored == 8)
+    #expect(try await network.node.putMutable(item).isStoredByAll)
     let target = InteropNetwork.bytes(item.target.bytes)
     for index in 0..<8 {
       let answer = try await network.query("get", ["target": target], node: index)
@@ -141,16 +141,17 @@ struct LibtorrentTests {
   func peers() async throws {
     let network = try await InteropNetwork()
     let infoHash = NodeID([UInt8](repeating: 0x5a, count: 20))!
-    #expect(try await network.node.announcePeer(infoHash, port: 4711).stored == 8)
+    let outcome = try await network.node.announcePeer(infoHash, port: 4711)
+    #expect(outcome.isStoredByAll)
+    var holders = 0
     for index in 0..<8 {
       let answer = try await network.query(
         "get_peers", ["info_hash": InteropNetwork.bytes(infoHash.bytes)], node: index)
-      guard case .list(let peers)? = answer.reply?["r"]?["values"] else {
-        Issue.record("node \(index) knows no peers")
-        continue
-      }
+      guard case .list(let peers)? = answer.reply?["r"]?["values"] else { continue }
       #expect(peers == [.bytes([127, 0, 0, 1, 0x12, 0x67])])
+      holders += 1
     }
+    #expect(holders == outcome.stored)
     let lookup = network.node.getPeers(infoHash)
     var found: Set<Endpoint> = []
     for try await peers in lookup { found.formUnion(peers) }

@@ -139,10 +139,38 @@ def endpoint(text):
     return host, int(port)
 
 
+def ask(address, method, arguments, timeout):
+    """The answer to one hand-made query, decoded, and its size; None without one."""
+    message = {b"a": {b"id": os.urandom(20), **arguments}, b"q": method.encode(), b"t": os.urandom(4), b"y": b"q"}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        channel.bind(("127.0.0.1", 0))
+        channel.connect(address)
+        channel.settimeout(timeout)
+        try:
+            channel.send(encode(message))
+            while True:
+                data = channel.recv(4096)
+                reply = decode(data)
+                if reply.get(b"t") == message[b"t"] and reply.get(b"y") in (b"r", b"e"):
+                    return reply, len(data)
+        except (socket.timeout, ConnectionRefusedError):
+            return None, 0
+
+
 class Node:
     """One libtorrent session that does nothing but DHT."""
 
     def __init__(self, options):
+        # libtorrent takes a free TCP port and then wants the UDP port of the same number, which somebody else may have:
+        # then it has no DHT, and who asks there reaches the other.
+        for _ in range(10):
+            self.start(options)
+            reply, _ = ask(self.address, "ping", {}, 2)
+            if reply and reply.get(b"v", b"").startswith(b"LT"):
+                return
+        raise RuntimeError("libtorrent gets no port")
+
+    def start(self, options):
         kinds = libtorrent.alert.category_t
         settings = {
             "listen_interfaces": "127.0.0.1:0",
@@ -297,23 +325,12 @@ class Swarm:
         emit(id=command.get("id"), ok=True)
 
     def do_query(self, command):
-        arguments = from_json(command.get("arguments", {}))
-        arguments.setdefault(b"id", os.urandom(20))
-        message = {b"a": arguments, b"q": command["method"].encode(), b"t": os.urandom(4), b"y": b"q"}
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-            channel.bind(("127.0.0.1", 0))
-            channel.connect(endpoint(command["to"]))
-            channel.settimeout(command.get("timeout", 2))
-            channel.send(encode(message))
-            try:
-                while True:
-                    data = channel.recv(4096)
-                    reply = decode(data)
-                    if reply.get(b"t") == message[b"t"] and reply.get(b"y") in (b"r", b"e"):
-                        break
-            except (socket.timeout, ConnectionRefusedError):
-                return emit(id=command.get("id"), ok=False, error="no answer")
-        return emit(id=command.get("id"), ok=reply[b"y"] == b"r", reply=to_json(reply), bytes=len(data))
+        reply, size = ask(endpoint(command["to"]), command["method"], from_json(command.get("arguments", {})),
+                          command.get("timeout", 2))
+        if reply is None:
+            emit(id=command.get("id"), ok=False, error="no answer")
+        else:
+            emit(id=command.get("id"), ok=reply[b"y"] == b"r", reply=to_json(reply), bytes=size)
 
     def do_sign(self, command):
         seed, salt = bytes.fromhex(command["seed"]), bytes.fromhex(command.get("salt", ""))
