@@ -17,7 +17,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let libraries = [
   "WireFormat", "PlainText", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr",
-  "EventLoops", "Logging", "Configuration", "CommandLineTool", "Mainline", "MainlineSimulator",
+  "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore", "PkarrClient",
+  "PkarrRelay", "MainlineSimulator",
 ]
 
 let package = Package(
@@ -26,6 +27,9 @@ let package = Package(
   targets: [
     // Floor 0: C libraries and the smallest shims.
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
+    .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CToml", cxxSettings: [.define("TOML_HEADER_ONLY", to: "1")]),
 
@@ -49,8 +53,31 @@ let package = Package(
     module("Configuration", ["CToml", "PlainText"]),
     module("CommandLineTool", ["PlainText"]),
 
-    // Floor 7: the DHT on real sockets.
+    // Floor 5: encrypted streams.
+    module("TLS", ["CGnuTLS", "EventLoops", "Cryptography", "WireFormat"]),
+
+    // Floor 6: the web's protocol, both sides.
+    module("HTTP", ["CNghttp2", "TLS", "EventLoops", "Cryptography", "Addresses", "WireFormat", "PlainText"]),
+
+    // Floor 7: the DHT on real sockets, packets on disk.
     module("Mainline", ["MainlineProtocol", "EventLoops", "Cryptography", "Addresses"]),
+    module("PkarrStore", ["CLMDB", "Pkarr", "EventLoops", "Cryptography", "WireFormat"]),
+
+    // Floor 8: publishing and resolving over every network.
+    module(
+      "PkarrClient",
+      [
+        "Pkarr", "PkarrStore", "HTTP", "TLS", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography", "Addresses",
+        "WireFormat", "PlainText",
+      ]),
+
+    // Floor 9: services.
+    module(
+      "PkarrRelay",
+      [
+        "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline", "MainlineProtocol", "EventLoops", "Logging",
+        "Configuration", "Cryptography", "Addresses", "WireFormat", "PlainText",
+      ]),
 
     // Beside the floors: a network in one process.
     module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
@@ -59,8 +86,8 @@ let package = Package(
     .executableTarget(
       name: "pubky",
       dependencies: [
-        "Mainline", "MainlineProtocol", "Pkarr", "EventLoops", "Logging", "Configuration", "CommandLineTool",
-        "Cryptography", "Addresses", "PlainText", "WireFormat",
+        "PkarrRelay", "PkarrClient", "PkarrStore", "HTTP", "TLS", "Mainline", "MainlineProtocol", "Pkarr", "EventLoops",
+        "Logging", "Configuration", "CommandLineTool", "Cryptography", "Addresses", "PlainText", "WireFormat",
       ],
       swiftSettings: swift),
 
@@ -80,7 +107,12 @@ let package = Package(
     tests("EventLoopsTests", ["EventLoops"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("CommandLineToolTests", ["CommandLineTool"]),
+    tests("TLSTests", ["TLS"]),
+    tests("HTTPTests", ["HTTP", "TLS", "EventLoops", "Addresses"]),
     tests("MainlineTests", ["Mainline"]),
+    tests("PkarrStoreTests", ["PkarrStore", "Pkarr", "Cryptography"]),
+    tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),
+    tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),

@@ -1,0 +1,7 @@
+#pragma once
+#include <gnutls/abstract.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+// `gnutls_free` is a variable that holds a function, which Swift cannot read safely.
+static inline void gnutls_release(void *memory) { gnutls_free(memory); }

@@ -1,0 +1,179 @@
+/// Header or trailer fields in order (RFC 9110 §5).
+///
+/// Names are kept in lower case, as HTTP/2 wants them; HTTP/1.1 does not care. All bytes lie in one buffer, so a copy of
+/// the fields is one reference, and fields that were made once can be sent any number of times.
+///
+///     var fields = HTTPFields()
+///     fields.append(.contentType, "text/plain; charset=utf-8")
+///     if let length = fields[.contentLength] { … }
+public struct HTTPFields: Sendable {
+  /// Where one field lies in `bytes`.
+  struct Entry: Sendable {
+    var nameStart: UInt32
+    var nameLength: UInt16
+    var valueStart: UInt32
+    var valueLength: UInt32
+  }
+
+  /// Names and values, in any arrangement.
+  var bytes: [UInt8]
+  var entries: [Entry]
+
+  /// No fields.
+  public init() {
+    bytes = []
+    entries = []
+  }
+
+  /// Takes fields that lie in a buffer, their names in lower case.
+  init(bytes: [UInt8], entries: [Entry]) {
+    self.bytes = bytes
+    self.entries = entries
+  }
+
+  /// Number of fields.
+  public var count: Int { entries.count }
+
+  /// True if there are none.
+  public var isEmpty: Bool { entries.isEmpty }
+
+  // MARK: - Reading
+
+  /// The first value of a field; nil if it is absent.
+  public subscript(name: HTTPFieldName) -> String? {
+    guard let index = firstIndex(of: name) else { return nil }
+    return value(at: index)
+  }
+
+  /// All values of a field, in order.
+  public func values(_ name: HTTPFieldName) -> [String] {
+    entries.indices.filter { isNamed(name, $0) }.map { value(at: $0) }
+  }
+
+  /// All values of a list-valued field, joined with commas (RFC 9110 §5.3); nil if it is absent.
+  public func joined(_ name: HTTPFieldName) -> String? {
+    let values = values(name)
+    return values.isEmpty ? nil : values.joined(separator: ", ")
+  }
+
+  /// True if the field is there.
+  public func contains(_ name: HTTPFieldName) -> Bool { firstIndex(of: name) != nil }
+
+  /// Calls `body` with the name (in lower case) and value of each field, in order.
+  public func forEach(_ body: (_ name: String, _ value: String) throws -> Void) rethrows {
+    for index in entries.indices { try body(name(at: index), value(at: index)) }
+  }
+
+  /// Lends the bytes of the first value of a field; nil if it is absent.
+  public func withValue<Result>(_ name: HTTPFieldName, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
+    guard let index = firstIndex(of: name) else { return nil }
+    let entry = entries[index]
+    return bytes.withUnsafeBytes {
+      body(UnsafeRawBufferPointer(rebasing: $0[Int(entry.valueStart)..<Int(entry.valueStart + entry.valueLength)]))
+    }
+  }
+
+  func name(at index: Int) -> String {
+    let entry = entries[index]
+    return String(decoding: bytes[Int(entry.nameStart)..<Int(entry.nameStart) + Int(entry.nameLength)], as: UTF8.self)
+  }
+
+  func value(at index: Int) -> String {
+    let entry = entries[index]
+    return String(decoding: bytes[Int(entry.valueStart)..<Int(entry.valueStart + entry.valueLength)], as: UTF8.self)
+  }
+
+  func isNamed(_ name: HTTPFieldName, _ index: Int) -> Bool {
+    let entry = entries[index]
+    let start = Int(entry.nameStart)
+    return name.utf8Count == Int(entry.nameLength)
+      && name.withBytes { name in
+        bytes.withUnsafeBytes { bytes in
+          UnsafeRawBufferPointer(rebasing: bytes[start..<start + name.count]).elementsEqual(name)
+        }
+      }
+  }
+
+  func firstIndex(of name: HTTPFieldName) -> Int? { entries.indices.first { isNamed(name, $0) } }
+
+  // MARK: - Writing
+
+  /// Appends a field.
+  ///
+  /// The value must hold neither line ends nor NUL: they would be the start of another field. Those bytes are written as
+  /// spaces.
+  public mutating func append(_ name: HTTPFieldName, _ value: String) {
+    var value = value
+    value.withUTF8 { append(name, UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Appends a field whose value is an integer.
+  public mutating func append(_ name: HTTPFieldName, _ value: some BinaryInteger) { append(name, String(value)) }
+
+  /// Appends a field; line ends and NUL in the value are written as spaces.
+  public mutating func append(_ name: HTTPFieldName, _ value: UnsafeRawBufferPointer) {
+    let start = bytes.count
+    name.withBytes { bytes.append(contentsOf: $0) }
+    let valueStart = bytes.count
+    bytes.append(contentsOf: value)
+    for index in valueStart..<bytes.count where bytes[index] == 0x0d || bytes[index] == 0x0a || bytes[index] == 0 {
+      bytes[index] = 0x20
+    }
+    entries.append(
+      Entry(
+        nameStart: UInt32(start), nameLength: UInt16(valueStart - start), valueStart: UInt32(valueStart),
+        valueLength: UInt32(bytes.count - valueStart)))
+  }
+
+  /// Puts a field in the place of all of that name.
+  public mutating func set(_ name: HTTPFieldName, _ value: String) {
+    remove(name)
+    append(name, value)
+  }
+
+  /// Appends all fields of `other`.
+  public mutating func append(contentsOf other: HTTPFields) {
+    let shift = UInt32(bytes.count)
+    bytes.append(contentsOf: other.bytes)
+    entries.reserveCapacity(entries.count + other.entries.count)
+    for var entry in other.entries {
+      entry.nameStart += shift
+      entry.valueStart += shift
+      entries.append(entry)
+    }
+  }
+
+  /// Removes all fields of a name.
+  public mutating func remove(_ name: HTTPFieldName) {
+    // The bytes stay: fields are few and live briefly.
+    let kept = entries.indices.filter { !isNamed(name, $0) }
+    if kept.count != entries.count { entries = kept.map { entries[$0] } }
+  }
+}
+
+extension HTTPFields: ExpressibleByDictionaryLiteral {
+  /// Fields in the order written.
+  public init(dictionaryLiteral elements: (HTTPFieldName, String)...) {
+    self.init()
+    for (name, value) in elements { append(name, value) }
+  }
+}
+
+extension HTTPFields: Equatable {
+  /// True if names and values are the same, in the same order.
+  public static func == (first: HTTPFields, second: HTTPFields) -> Bool {
+    first.count == second.count
+      && first.entries.indices.allSatisfy {
+        first.name(at: $0) == second.name(at: $0) && first.value(at: $0) == second.value(at: $0)
+      }
+  }
+}
+
+extension HTTPFields: CustomStringConvertible {
+  /// One `name: value` a line.
+  public var description: String {
+    var text = ""
+    forEach { text += "\($0): \($1)\n" }
+    return text
+  }
+}

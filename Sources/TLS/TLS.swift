@@ -1,0 +1,2 @@
+import CGnuTLS
+import Glibc
