@@ -40,7 +40,7 @@ public struct HTTPBodyReader: Sendable {
   ///
   /// Throws `HTTPError.tooLarge` as soon as it is known to be longer than `limit` bytes, and as ``read()``.
   public func collect(upTo limit: Int) async throws(HTTPError) -> [UInt8] {
-    if let announcedLength, announcedLength > UInt64(limit) { throw .tooLarge(limit: limit) }
+    if let announcedLength, announcedLength > UInt64(Swift.max(0, limit)) { throw .tooLarge(limit: limit) }
     guard var body = try await read() else { return [] }
     while true {
       if body.count > limit { throw .tooLarge(limit: limit) }
