@@ -2,7 +2,7 @@ import EventLoops
 
 /// The server's side of HTTP/1.1 on one connection (RFC 9112): one request after the other.
 final class HTTP1Server {
-  private unowned let connection: ServerConnection
+  private let connection: ServerConnection
   private var parser: HTTP1RequestParser
   /// Input that cannot be used yet: part of a head, or what follows the request that is being answered.
   private var pending: [UInt8] = []

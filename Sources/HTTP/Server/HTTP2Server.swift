@@ -2,7 +2,7 @@ import EventLoops
 
 /// The server's side of HTTP/2 on one connection (RFC 9113): many requests at the same time.
 final class HTTP2Server: HTTP2SessionDelegate {
-  private unowned let connection: ServerConnection
+  private let connection: ServerConnection
   private var session: HTTP2Session!
   private var exchanges: [Int32: Exchange] = [:]
   private var pipes: [Int32: BodyPipe] = [:]

@@ -24,7 +24,7 @@ final class ServerConnection: DescriptorHandler, @unchecked Sendable {
     case handshake, idle, head, body, handler, writing, lingering
   }
 
-  unowned let shard: ServerShard
+  let shard: ServerShard
   let transport: Transport
   var engine = Engine.handshake
   /// The place in the shard's list; -1 outside of it.

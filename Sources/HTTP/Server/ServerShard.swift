@@ -107,7 +107,8 @@ final class ServerShard: @unchecked Sendable {
   }
 
   private func scheduleSweep() {
-    sweepTimer = loop.schedule(after: Self.sweepInterval) { [weak self] in self?.sweep() }
+    // Held strongly: a weak reference would make every use of the shard slower. The loop lets go when it has fired.
+    sweepTimer = loop.schedule(after: Self.sweepInterval) { self.sweep() }
   }
 
   /// Closes the connections whose clients take too long.
@@ -168,7 +169,7 @@ final class ServerShard: @unchecked Sendable {
     for connection in connections { connection.beginShutdown() }
     if connections.isEmpty || drainWaiter != nil { return continuation.resume() }
     drainWaiter = continuation
-    loop.schedule(after: grace) { [weak self] in self?.abort() }
+    loop.schedule(after: grace) { self.abort() }
   }
 
   private func finishDraining() {
