@@ -134,7 +134,9 @@ extension DHTNode {
     for index in families.indices { startPut(payload, for: id, family: index, at: now) }
   }
 
-  private mutating func runRepair(_ id: QueryID, _ item: MutableItem, at nodes: ArraySlice<StorageNode>, at now: Instant) {
+  private mutating func runRepair(
+    _ id: QueryID, _ item: MutableItem, at nodes: ArraySlice<StorageNode>, at now: Instant
+  ) {
     queries[id]!.runningParts = families.count
     for index in families.indices {
       let own = nodes.filter { $0.contact.endpoint.family == families[index].family && !isOwn($0.contact.endpoint) }
