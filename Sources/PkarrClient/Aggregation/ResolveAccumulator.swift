@@ -46,7 +46,9 @@ public struct ResolveAccumulator: Sendable {
     }
   }
 
-  private mutating func record(_ candidate: Candidate, at now: Timestamp) -> Bool {
+  /// Takes in one packet; true if it may end the wait for others.
+  @discardableResult
+  mutating func record(_ candidate: Candidate, at now: Timestamp = .wallClock) -> Bool {
     if context?.isBelowFloor(candidate.packet) ?? false {
       hasEmpty = true
       return false
