@@ -103,6 +103,30 @@ struct RelayClientTests {
     #expect(await lookup.value == .failure(.timeout))
   }
 
+  @Test("a transport that ignores its cancellation holds nobody up")
+  func stubbornTransport() async throws {
+    let clock = ManualClock()
+    let gate = Gate()
+    let ended = Gate()
+    let transport = ScriptedTransport { _ in
+      // A task of its own hears nothing of the cancellation.
+      await Task.detached { await gate.wait() }.value
+      ended.open()
+      return .success(RelayResponse(status: 500))
+    }
+    let client = RelayClient(url, transport: transport, timeout: .seconds(2), clock: clock.clock)
+    let late = Task { await Result { () async throws(RelayError) in try await client.resolve(key) } }
+    await eventually { gate.waiterCount == 1 }
+    clock.advance(by: .seconds(2))
+    #expect(await late.value == .failure(.timeout))
+    let cancelled = Task { await Result { () async throws(RelayError) in try await client.resolve(key) } }
+    await eventually { gate.waiterCount == 2 }
+    cancelled.cancel()
+    #expect(await cancelled.value == .failure(.cancelled))
+    gate.open()
+    await ended.wait()
+  }
+
   @Test("a cancelled request ends")
   func cancellation() async throws {
     let relay = MemoryRelay(url)

@@ -91,10 +91,13 @@ public final class PkarrClient: Sendable {
   /// A program that ends right after a resolution calls this to leave the network better than it was.
   public func finishRepairs() async { await repairs.settle() }
 
-  /// Ends the client: its DHT node if that is its own, and repairs that still run. Does not close a cache that was given.
+  /// Ends the client: its DHT node if that is its own, and repairs that still run. A cache that was given is flushed, and
+  /// stays its owner's.
   public func shutdown() async {
     repairs.cancel()
     await repairs.settle()
+    // What could not be written is found on the network again.
+    try? await cache?.flush()
     // A routing table that could not be written does no harm: the next start takes a little longer.
     try? await dht?.shutdown()
   }

@@ -18,7 +18,7 @@ public struct PkarrClientConfiguration: Sendable {
   public var sharedNode: MainlineNode?
   /// The relays to ask; nil: none. An empty list is a mistake that ``PkarrClient`` refuses.
   public var relays: [RelayURL]? = RelayURL.defaults
-  /// How packets are kept: packets that were given, the default one in memory if nil.
+  /// Where packets are kept, for example a `PacketStore` on disk; nil: in memory.
   public var cache: (any PacketCache)?
   /// How many packets the cache in memory keeps. 0: nothing is cached, not even in ``cache``.
   public var cacheSize = 1000

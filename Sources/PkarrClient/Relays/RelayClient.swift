@@ -1,3 +1,4 @@
+import EventLoops
 import Pkarr
 
 /// Publishes and resolves through one relay.
@@ -47,34 +48,57 @@ public struct RelayClient: Sendable {
     return try lookup.packet(in: response, at: clock.wallClock())
   }
 
-  /// Sends a request; gives up after its timeout, whether the transport does or not.
+  /// Sends a request; gives up after its timeout and when the task is cancelled, whether the transport does or not.
   private func send(_ request: RelayRequest) async throws(RelayError) -> RelayResponse {
-    let result = await withTaskGroup(of: Result<RelayResponse, RelayTransportError>?.self) { group in
-      group.addTask { [transport] in
-        do throws(RelayTransportError) {
-          return .success(try await transport.send(request))
-        } catch {
-          return .failure(error)
-        }
+    if Task.isCancelled { throw .cancelled }
+    let answer = FirstAnswer()
+    let exchange = Task { [transport] in
+      do throws(RelayTransportError) {
+        answer.give(.success(try await transport.send(request)))
+      } catch {
+        answer.give(.failure(RelayError(error)))
       }
-      group.addTask { [clock] in
-        do {
-          try await clock.sleep(request.timeout)
-          return .failure(.timedOut)
-        } catch {
-          // The response came before, or the task was cancelled: then the transport ends by itself.
-          return nil
-        }
-      }
-      var first: Result<RelayResponse, RelayTransportError>?
-      while first == nil, let next = await group.next() { first = next }
-      group.cancelAll()
-      return first ?? .failure(.cancelled)
+    }
+    let timer = Task { [clock] in
+      // Cancelled as soon as there is an answer.
+      if (try? await clock.sleep(request.timeout)) != nil { answer.give(.failure(.timeout)) }
+    }
+    defer {
+      exchange.cancel()
+      timer.cancel()
+    }
+    let result = await withTaskCancellationHandler {
+      await answer.wait()
+    } onCancel: {
+      answer.give(.failure(.cancelled))
     }
     if Task.isCancelled { throw .cancelled }
-    switch result {
-    case .success(let response): return response
-    case .failure(let error): throw RelayError(error)
+    return try result.get()
+  }
+}
+
+/// The first of several results, for the one who waits for it.
+private final class FirstAnswer: Sendable {
+  typealias Answer = Result<RelayResponse, RelayError>
+
+  private let state = LockedValue<(answer: Answer?, waiter: CheckedContinuation<Answer, Never>?)>((nil, nil))
+
+  func give(_ answer: Answer) {
+    let waiter = state.withLock { state in
+      if state.answer == nil { state.answer = answer }
+      defer { state.waiter = nil }
+      return state.waiter
+    }
+    waiter?.resume(returning: answer)
+  }
+
+  func wait() async -> Answer {
+    await withCheckedContinuation { waiter in
+      let answer = state.withLock { state in
+        if state.answer == nil { state.waiter = waiter }
+        return state.answer
+      }
+      if let answer { waiter.resume(returning: answer) }
     }
   }
 }
