@@ -3,6 +3,7 @@ import Logging
 import Mainline
 import MainlineProtocol
 import Pkarr
+import PkarrClient
 import PlainText
 
 /// Signed packets to and from the DHT.
@@ -10,7 +11,25 @@ enum PacketExchange {
   /// A packet that was found.
   struct Found: Sendable {
     var packet: SignedPacket
-    var counts: GetOutcome
+    /// How the nodes of the DHT answered; nil if they were not asked, or not waited for.
+    var counts: GetOutcome?
+    var source = PacketSource.dht
+    var isStale = false
+    /// Who still serves something older; nil if only the DHT was asked.
+    var report: FreshnessReport?
+
+    init(packet: SignedPacket, counts: GetOutcome) {
+      self.packet = packet
+      self.counts = counts
+    }
+
+    init(_ resolution: Resolution) {
+      packet = resolution.packet
+      counts = resolution.report.dht?.lookup.counts
+      source = resolution.source
+      isStale = resolution.isStale
+      report = resolution.report
+    }
   }
 
   /// What a complete lookup of a key says.
@@ -56,8 +75,7 @@ enum PacketExchange {
   /// version counts even if it is no valid packet).
   ///
   /// - Throws: `CommandError` if nothing can be newer.
-  static func timestamp(toReplace newest: Newest, _ console: Console) throws(CommandError) -> Timestamp {
-    let observed = newest.seq
+  static func timestamp(toReplace observed: Int64, _ console: Console) throws(CommandError) -> Timestamp {
     guard observed < .max else {
       throw CommandError(
         "not_most_recent", "the published version is \(observed), the highest there is, and cannot be replaced",

@@ -1,6 +1,7 @@
 import CommandLineTool
 import Logging
 import Pkarr
+import PkarrClient
 import PlainText
 import WireFormat
 
@@ -56,5 +57,16 @@ enum PacketOutput {
       "the packet has \(packet.messageBytes.count) bytes; nodes of libtorrent take at most "
         + "\(SignedPacket.everybodyMessageLength), so part of the network will refuse it",
       advice: "Shorten a record to reach everybody.")
+  }
+}
+
+extension PacketSource {
+  /// For programs: `cache`, `dht`, or the address of the relay.
+  var word: String {
+    switch self {
+    case .cache: "cache"
+    case .dht: "dht"
+    case .relay(let url): url.description
+    }
   }
 }

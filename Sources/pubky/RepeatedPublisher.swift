@@ -4,6 +4,7 @@ import Logging
 import Mainline
 import MainlineProtocol
 import Pkarr
+import PkarrClient
 import PlainText
 
 /// `pubky publish --every`: keeps a zone alive, follows changes of its file, and waits for a network that goes away.
@@ -11,6 +12,8 @@ struct RepeatedPublisher: Sendable {
   let keypair: Keypair
   let interval: Duration
   let bootstrap: [HostName]
+  /// How relays are used; nil: the DHT alone.
+  let relays: PkarrClientConfiguration?
   let console: Console
   let logger: Logger
 
@@ -20,6 +23,7 @@ struct RepeatedPublisher: Sendable {
     var packet: SignedPacket?
     var complaint: CommandError?
     var node: MainlineNode?
+    var client: PkarrClient?
     var failures = 0
   }
 
@@ -30,14 +34,20 @@ struct RepeatedPublisher: Sendable {
     var state = State(zone: zone)
     while true {
       do {
-        try await publish(&state)
+        if let relays {
+          try await publishThroughRelays(relays, &state)
+        } else {
+          try await publish(&state)
+        }
         try await pause(interval, unlessChanged: state.zone.path)
       } catch let failure as QueryFailure {
         switch failure {
         case .notMostRecent, .conflictRisk, .casFailed, .invalidItem: throw Network.explain(failure, bootstrap)
         case .cancelled: throw CancellationError()
-        case .noNodes, .timeout, .rejected: try await wait(after: failure, &state)
+        case .noNodes, .timeout, .rejected: try await wait(Self.headline(failure), &state)
         }
+      } catch let error as CommandError where relays != nil && ["no_nodes", "rejected"].contains(error.code) {
+        try await wait(error.message, &state)
       }
       try await readAgain(&state)
     }
@@ -66,6 +76,34 @@ struct RepeatedPublisher: Sendable {
     try PublishCommand.report(state.zone, packet, outcome, took: .now - start, next: interval, console)
   }
 
+  private func publishThroughRelays(_ configuration: PkarrClientConfiguration, _ state: inout State) async throws {
+    let start = ContinuousClock.now
+    let client: PkarrClient
+    if let running = state.client {
+      client = running
+    } else {
+      client = try await RelayAccess.start(configuration)
+      state.client = client
+    }
+    let packet: SignedPacket
+    if let signed = state.packet {
+      packet = signed
+    } else {
+      packet = try await RelayAccess.sign(state.zone, keypair, through: client, console)
+    }
+    let report = await client.attemptToPublish(packet)
+    if case .failure(let error) = report.result { throw RelayAccess.explain(error, report) }
+    state.packet = packet
+    state.failures = 0
+    logger.info(
+      "packet.published",
+      [
+        "key": "\(packet.publicKey.z32)", "timestamp": JSON(packet.timestamp.microseconds),
+        "stored": JSON(report.storedNodes),
+      ])
+    try PublishCommand.report(state.zone, packet, report, took: .now - start, next: interval, console)
+  }
+
   /// Waits, but not beyond a change of the zone file: whoever saves it wants to see it published.
   private func pause(_ duration: Duration, unlessChanged path: String) async throws {
     let state = InputFile.state(path)
@@ -79,12 +117,12 @@ struct RepeatedPublisher: Sendable {
   }
 
   /// Waits longer after each failure, but never longer than between two publications.
-  private func wait(after failure: QueryFailure, _ state: inout State) async throws {
+  private func wait(_ reason: String, _ state: inout State) async throws {
     let pause = min(interval, .seconds(5) * (1 << min(state.failures, 6)))
     state.failures += 1
-    logger.warning("publish.failed", ["reason": "\(failure)", "failures": JSON(state.failures)])
+    logger.warning("publish.failed", ["reason": .string(reason), "failures": JSON(state.failures)])
     console.warn(
-      "network", Self.headline(failure), advice: "Trying again in \(DurationText.describe(pause)).")
+      "network", reason, advice: "Trying again in \(DurationText.describe(pause)).")
     // A new node looks for the network afresh.
     try? await state.node?.shutdown()
     state.node = nil

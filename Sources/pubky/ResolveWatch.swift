@@ -2,17 +2,21 @@ import CommandLineTool
 import Logging
 import Mainline
 import MainlineProtocol
+import PkarrClient
 import PlainText
 
 /// `pubky resolve --watch`: looks again and again, and shows each newer version. A network that goes away is waited for.
 struct ResolveWatch: Sendable {
   let question: ResolveCommand.Question
   let interval: Duration
+  /// How relays are used; nil: the DHT alone.
+  let relays: PkarrClientConfiguration?
   let console: Console
   let logger: Logger
 
   /// Runs until its task is cancelled.
   func run() async throws {
+    if let relays { return try await run(relays) }
     var node: MainlineNode?
     var known: Int64?
     var lastNote = ""
@@ -44,6 +48,24 @@ struct ResolveWatch: Sendable {
       }
       try await Task.sleep(for: interval)
     }
+  }
+
+  /// The same over relays.
+  private func run(_ configuration: PkarrClientConfiguration) async throws {
+    let client = try await RelayAccess.start(configuration)
+    for await result in client.watch(question.key, every: interval) {
+      switch result {
+      case .success(let resolution): show(.packet(PacketExchange.Found(resolution)))
+      case .failure(.notFound):
+        let text = "Nothing is published under \(question.key.z32) yet."
+        console.isJSON ? console.warn("not_found", text) : console.note(text)
+      case .failure(let error):
+        logger.warning("resolve.failed", ["reason": .string(error.name)])
+        let text = "Nobody answers. Looking on, every \(DurationText.describe(interval))."
+        console.isJSON ? console.warn("network", text) : console.note(text)
+      }
+    }
+    await client.shutdown()
   }
 
   private func show(_ newest: PacketExchange.Newest) {

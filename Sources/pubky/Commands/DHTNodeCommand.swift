@@ -69,7 +69,7 @@ enum DHTNodeCommand {
           NodeSettings.self, from: text, file: InputFile.displayName(path)
         ).configuration
       } catch {
-        throw explain(error)
+        throw ConfigurationFailure.explain(error)
       }
     }
     if let port = arguments[port] { configuration.port = port }
@@ -106,13 +106,6 @@ enum DHTNodeCommand {
     }
     // An adaptive node serves once others have told it that it can be reached; a first node has no others.
     if configuration.node.mode == .adaptive, isFirst || isPrivate { configuration.node.mode = .server }
-  }
-
-  private static func explain(_ error: ConfigurationError) -> CommandError {
-    let place = error.position.map { "\(error.file):\($0.line):\($0.column)" } ?? error.file
-    return .input(
-      error.key.isEmpty ? "\(place): \(error.message)" : "\(place): \(error.key): \(error.message)",
-      advice: error.advice)
   }
 
   private static func announce(_ node: MainlineNode, _ console: Console) throws(CommandError) {

@@ -77,8 +77,8 @@ enum DemoCommand {
     try? await reader.shutdown()
     try step(
       "Resolved from another node",
-      "\(DurationText.describe(found.counts.duration)), \(style.green("signature verified")), "
-        + "newest of \(NumberText.count(found.counts.values, "copy", "copies"))")
+      "\(DurationText.describe(found.counts?.duration ?? .zero)), \(style.green("signature verified")), "
+        + "newest of \(NumberText.count(found.counts?.values ?? 0, "copy", "copies"))")
     try console.print("")
     try console.print(PacketOutput.table(found.packet.records, in: key).lines(style: style, indent: 6))
     try console.print(suggestions(key, zone, keyPath, entrance))

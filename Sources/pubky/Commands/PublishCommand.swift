@@ -3,6 +3,7 @@ import EventLoops
 import Mainline
 import MainlineProtocol
 import Pkarr
+import PkarrClient
 import PlainText
 
 /// `pubky publish`
@@ -19,30 +20,54 @@ enum PublishCommand {
       waits for a network that goes away.
       """,
     arguments: [ZoneInput.argument.specification],
-    options: [
-      KeyFile.option.specification, SharedOptions.bootstrap.specification, every.specification,
-      SharedOptions.json.specification,
+    options: [KeyFile.option.specification, SharedOptions.bootstrap.specification] + RelayAccess.options + [
+      every.specification, SharedOptions.json.specification,
     ],
     examples: [
       .init("pubky publish my.zone --key my.key", "Publish once"),
       .init("pubky publish my.zone --key my.key --every 1h", "Keep it alive, and follow changes of the file"),
       .init("echo '@ A 203.0.113.7' | pubky publish - --key my.key", "Publish what another program writes"),
+      .init("pubky publish my.zone --key my.key --relay https://relay.example --no-dht", "Where UDP is blocked"),
     ],
     action: { arguments, console in
       let keypair = try KeyFile.read(arguments, console)
       let zone = try ZoneInput.read(arguments.required(ZoneInput.argument), for: keypair.publicKey, console)
       // Whatever is wrong with the zone shall be said before the network is asked.
       PacketOutput.warnIfTooLargeForSome(try ZoneInput.sign(zone, by: keypair, timestamp: nil), console)
+      let usesRelays = try RelayAccess.isWanted(arguments)
       if let interval = arguments[every] {
         let publisher = RepeatedPublisher(
-          keypair: keypair, interval: interval, bootstrap: arguments.all(SharedOptions.bootstrap), console: console,
+          keypair: keypair, interval: interval, bootstrap: arguments.all(SharedOptions.bootstrap),
+          relays: usesRelays ? RelayAccess.configuration(arguments) : nil, console: console,
           logger: LogOptions.logger(arguments))
         _ = try await Interruption.during(undone: nil) { try await publisher.run(zone) }
         console.note("Stopped. What is published stays on the network for some hours.")
+      } else if usesRelays {
+        try await onceWithRelays(zone, keypair, arguments, console)
       } else {
         try await once(zone, keypair, arguments, console)
       }
     })
+
+  private static func onceWithRelays(
+    _ zone: ZoneInput.Zone, _ keypair: Keypair, _ arguments: ParsedArguments, _ console: Console
+  ) async throws {
+    let start = ContinuousClock.now
+    let (packet, report) = try await RelayAccess.withClient(
+      arguments, console, doing: "Looking for what is published", undone: "Nothing may have been published."
+    ) { client, progress in
+      let packet = try await RelayAccess.sign(zone, keypair, through: client, console)
+      progress.update("Publishing")
+      return (packet, await client.attemptToPublish(packet))
+    }
+    if case .failure(let error) = report.result { throw RelayAccess.explain(error, report) }
+    try self.report(zone, packet, report, took: .now - start, next: nil, console)
+    if console.isForPerson {
+      let options = Network.options(arguments.all(SharedOptions.bootstrap)) + RelayAccess.words(arguments)
+      try console.print(
+        "", "Look it up with:", "    \(ProgramName.asTyped) resolve \(packet.publicKey.z32)\(options)")
+    }
+  }
 
   private static func once(
     _ zone: ZoneInput.Zone, _ keypair: Keypair, _ arguments: ParsedArguments, _ console: Console
@@ -70,7 +95,7 @@ enum PublishCommand {
   ) async throws -> SignedPacket {
     let newest = try await PacketExchange.newest(of: keypair.publicKey, from: node)
     return try ZoneInput.sign(
-      zone, by: keypair, timestamp: try PacketExchange.timestamp(toReplace: newest, console))
+      zone, by: keypair, timestamp: try PacketExchange.timestamp(toReplace: newest.seq, console))
   }
 
   // MARK: What became of it
@@ -98,6 +123,42 @@ enum PublishCommand {
     try console.print(
       "Published \(name): \(PacketOutput.size(packet)), stored on \(NumberText.count(outcome.stored, "node")), "
         + "\(DurationText.describe(took))\(again)")
+  }
+
+  /// Says what was published through relays and the DHT, and who did not take it.
+  static func report(
+    _ zone: ZoneInput.Zone, _ packet: SignedPacket, _ report: PublishReport, took: ContinuousClock.Duration,
+    next: Duration?, _ console: Console
+  ) throws(CommandError) {
+    for backend in report.backends {
+      guard case .failure(let error) = backend.result else { continue }
+      let reason = backend.relayError.map { "\($0)" } ?? "\(error)"
+      console.warn("not_stored", "\(backend.target): \(reason.split(separator: "\n").first ?? "")")
+    }
+    if console.isJSON {
+      let backends = report.backends.map { backend -> JSON in
+        var fields: [JSON.Field] = [.init("target", .string(backend.target.word))]
+        switch backend.result {
+        case .success(let stored): fields.append(.init("stored", JSON(stored)))
+        case .failure(let error): fields.append(.init("error", .string(backend.relayError?.name ?? error.name)))
+        }
+        return .object(fields)
+      }
+      var fields =
+        PacketOutput.fields(packet) + [
+          .init("stored", JSON(report.storedNodes)), .init("backends", .array(backends)),
+          .init("milliseconds", JSON(ResolveCommand.milliseconds(took))),
+        ]
+      if let next { fields.append(.init("next_seconds", JSON(next.components.seconds))) }
+      return try console.print(json: .object(fields))
+    }
+    let name = zone.path == "-" ? "standard input" : zone.name
+    let again = next.map { "; again in \(DurationText.describe($0))" } ?? ""
+    let through = report.backends.filter { if case .success = $0.result { true } else { false } }
+      .map { "\($0.target)" }.joined(separator: " and ")
+    try console.print(
+      "Published \(name): \(PacketOutput.size(packet)), stored on \(NumberText.count(report.storedNodes, "node")) through "
+        + "\(through), \(DurationText.describe(took))\(again)")
   }
 
   /// Warns if a publication reached few nodes, or if some know better.

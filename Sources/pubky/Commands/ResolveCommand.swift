@@ -4,6 +4,7 @@ import Logging
 import Mainline
 import MainlineProtocol
 import Pkarr
+import PkarrClient
 import PlainText
 
 /// `pubky resolve`
@@ -21,6 +22,10 @@ enum ResolveCommand {
     "every", value: "DURATION", "How often to look with --watch (default: 30s)",
     parse: SharedOptions.duration(atLeast: .seconds(1)))
 
+  private static let policy = Option<ResolvePolicy>(
+    "policy", value: "POLICY",
+    "NetworkOnly: the newest of all (default); CacheFirst: the first that is fresh; CacheOnly: what relays have cached")
+
   static let command: Command = .init(
     "resolve", "Look up the records of a key",
     discussion: """
@@ -28,9 +33,8 @@ enum ResolveCommand {
       owner of the key can have made them.
       """,
     arguments: [KeyArgument.argument.specification, name.specification, type.specification],
-    options: [
-      SharedOptions.bootstrap.specification, watch.specification, interval.specification,
-      SharedOptions.json.specification,
+    options: [SharedOptions.bootstrap.specification] + RelayAccess.options + [
+      policy.specification, watch.specification, interval.specification, SharedOptions.json.specification,
     ],
     examples: [
       .init("pubky resolve 8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo", "All records"),
@@ -40,17 +44,37 @@ enum ResolveCommand {
       let question = Question(
         key: try arguments.required(KeyArgument.argument), name: arguments[name], type: arguments[type],
         bootstrap: arguments.all(SharedOptions.bootstrap))
+      let usesClient = try RelayAccess.isWanted(arguments) || arguments[policy] != nil
       if arguments[watch] {
+        if arguments[policy] != nil { throw CommandError.usage("--watch asks the whole network; leave out --policy") }
         let watch = ResolveWatch(
           question: question, interval: arguments[interval] ?? .seconds(30),
-          console: console, logger: LogOptions.logger(arguments))
+          relays: usesClient ? RelayAccess.configuration(arguments) : nil, console: console,
+          logger: LogOptions.logger(arguments))
         _ = try await Interruption.during(undone: nil) { try await watch.run() }
       } else if arguments[interval] != nil {
         throw CommandError.usage("--every needs --watch")
+      } else if usesClient {
+        try await onceWithClient(question, arguments[policy] ?? .networkOnly, arguments, console)
       } else {
         try await once(question, arguments, console)
       }
     })
+
+  private static func onceWithClient(
+    _ question: Question, _ policy: ResolvePolicy, _ arguments: ParsedArguments, _ console: Console
+  ) async throws {
+    let resolution = try await RelayAccess.withClient(
+      arguments, console, doing: "Looking for \(question.key.z32)", undone: "The lookup was not finished."
+    ) { client, _ in
+      do throws(ResolveFailure) {
+        return try await client.resolution(of: question.key, policy: policy)
+      } catch {
+        throw RelayAccess.explain(error, question.key)
+      }
+    }
+    try show(PacketExchange.Found(resolution), question, console, mustMatch: true)
+  }
 
   /// What a person asks.
   struct Question: Sendable {
@@ -113,23 +137,50 @@ enum ResolveCommand {
         ])
     }
     if console.isJSON {
-      let counts = found.counts
-      let fields =
-        PacketOutput.fields(packet, records: records) + [
-          .init("copies", JSON(counts.holdersOfNewest)), .init("queried", JSON(counts.queried)),
-          .init("responded", JSON(counts.responded)), .init("milliseconds", JSON(milliseconds(counts.duration))),
-        ]
-      return try console.print(json: .object(fields))
+      return try console.print(json: .object(fields(found, records)))
     }
     if console.isForPerson {
       try console.print(
         console.style.bold(packet.publicKey.z32),
         "\(PacketOutput.size(packet)), signed \(PacketOutput.age(packet)), \(console.style.green("signature verified")), "
-          + "newest of \(NumberText.count(found.counts.values, "copy", "copies")), "
-          + DurationText.describe(found.counts.duration),
-        "")
+          + copies(found),
+        "From \(found.source), \(validity(found))")
+      if let report = found.report, !report.isAgreed { try console.print("But \(report)") }
+      try console.print("")
     }
     try console.print(PacketOutput.table(records, in: packet.publicKey))
+  }
+
+  /// `newest of 19 copies, 6 ms`
+  private static func copies(_ found: PacketExchange.Found) -> String {
+    guard let counts = found.counts, counts.values > 0 else { return "the newest that was found" }
+    return "newest of \(NumberText.count(counts.values, "copy", "copies")), \(DurationText.describe(counts.duration))"
+  }
+
+  /// Until when a packet may be used.
+  private static func validity(_ found: PacketExchange.Found) -> String {
+    let seen = DurationText.relative(.seconds(-Int64(clamping: found.packet.elapsed())))
+    if found.isStale { return "seen \(seen): it has expired, and the network could not be asked" }
+    return "seen \(seen), good for \(DurationText.describe(.seconds(Int64(found.packet.expiresIn().seconds))))"
+  }
+
+  private static func fields(_ found: PacketExchange.Found, _ records: [ResourceRecord]) -> [JSON.Field] {
+    var fields = PacketOutput.fields(found.packet, records: records)
+    if let counts = found.counts {
+      fields += [
+        .init("copies", JSON(counts.holdersOfNewest)), .init("queried", JSON(counts.queried)),
+        .init("responded", JSON(counts.responded)), .init("milliseconds", JSON(milliseconds(counts.duration))),
+      ]
+    }
+    fields += [
+      .init("source", .string(found.source.word)), .init("age_seconds", JSON(found.packet.elapsed())),
+      .init("expires_in_seconds", JSON(found.packet.expiresIn().seconds)), .init("stale", .bool(found.isStale)),
+    ]
+    if let report = found.report {
+      fields.append(.init("relays_behind", .array(report.relaysBehind.map { .string($0.description) })))
+      fields.append(.init("nodes_behind", JSON(report.nodesServingOlder)))
+    }
+    return fields
   }
 
   static func milliseconds(_ duration: Duration) -> Int64 {
