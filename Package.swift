@@ -45,7 +45,7 @@ let package = Package(
 
     // Floor 3: protocols as values, without I/O.
     module("MainlineProtocol", ["Bencode", "Cryptography", "WireFormat", "Addresses"]),
-    module("Pkarr", ["DNSWire", "Cryptography", "WireFormat", "Addresses"]),
+    module("Pkarr", ["DNSWire", "Cryptography", "WireFormat", "Addresses", "PlainText"]),
 
     // Floor 4: the event loop, and what programs share.
     module("EventLoops", ["CLinux", "Addresses"]),
@@ -108,7 +108,7 @@ let package = Package(
     tests("ConfigurationTests", ["Configuration"]),
     tests("CommandLineToolTests", ["CommandLineTool"]),
     tests("TLSTests", ["TLS"]),
-    tests("HTTPTests", ["HTTP", "TLS", "EventLoops", "Addresses"]),
+    tests("HTTPTests", ["HTTP", "TLS", "EventLoops", "Addresses", "PlainText"]),
     tests("MainlineTests", ["Mainline"]),
     tests("PkarrStoreTests", ["PkarrStore", "Pkarr", "Cryptography"]),
     tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),

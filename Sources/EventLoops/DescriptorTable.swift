@@ -22,6 +22,10 @@ public struct Readiness: OptionSet, Hashable, Sendable {
   public static let failed = Readiness(rawValue: 0x008)
   /// The other side hung up; always waited for.
   public static let hungUp = Readiness(rawValue: 0x010)
+  /// The other side of a stream will send no more.
+  public static let peerClosed = Readiness(rawValue: 0x2000)
+  /// Tell each change once, not again and again while it lasts: the handler reads and writes until it would block.
+  public static let edgeTriggered = Readiness(rawValue: 1 << 31)
 }
 
 /// Names a file descriptor that an `EventLoop` watches.

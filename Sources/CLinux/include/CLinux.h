@@ -77,6 +77,32 @@ void linux_send_batch_set(
 // The number of datagrams sent, from slot `first` on.
 int linux_send_batch_send(linux_send_batch *_Nonnull batch, int descriptor, int first, int count);
 
+// --- Streams
+
+typedef struct linux_tcp_options {
+  int family;     // AF_INET or AF_INET6 (always IPv6 only)
+  int reuse_port; // not zero: SO_REUSEPORT
+  int backlog;
+} linux_tcp_options;
+
+// Listening, non-blocking, close-on-exec sockets.
+int linux_tcp_listen(linux_tcp_options options, linux_endpoint local);
+int linux_unix_listen(const char *_Nonnull path, int backlog);
+// A non-blocking, close-on-exec socket without Nagle's delay, and where it comes from (all zero for a Unix socket).
+int linux_accept(int listener, linux_endpoint *_Nonnull peer);
+// A non-blocking socket whose connection is on its way: once it is writable, linux_socket_error tells how it went.
+int linux_tcp_connect(int family, linux_endpoint remote);
+int linux_unix_connect(const char *_Nonnull path);
+// The error number that waits on a socket, 0 if there is none.
+int linux_socket_error(int descriptor);
+int linux_socket_family(int descriptor);
+int linux_socket_is_listening(int descriptor);
+// Makes a descriptor that came from elsewhere non-blocking and close-on-exec.
+int linux_set_nonblocking(int descriptor);
+// As recv and send without SIGPIPE; -errno on failure, never interrupted.
+ssize_t linux_receive(int descriptor, void *_Nonnull bytes, size_t length);
+ssize_t linux_send(int descriptor, const void *_Nonnull bytes, size_t length);
+
 // --- Signals
 
 // Sends the number of each `signal` that arrives, as one byte, to `descriptor`. -EBUSY if the signal is taken already.

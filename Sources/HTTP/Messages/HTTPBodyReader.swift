@@ -8,11 +8,24 @@ import EventLoops
 ///     for try await piece in request.body { … }
 public struct HTTPBodyReader: Sendable {
   let pipe: BodyPipe
+  /// Released together with the last copy of the reader.
+  private let lease: (any AnyObject & Sendable)?
 
-  init(_ pipe: BodyPipe) { self.pipe = pipe }
+  init(_ pipe: BodyPipe) { self.init(pipe, lease: nil) }
+
+  init(_ pipe: BodyPipe, lease: (any AnyObject & Sendable)?) {
+    self.pipe = pipe
+    self.lease = lease
+  }
 
   /// A body that is there already.
-  public init(_ bytes: [UInt8] = []) { pipe = BodyPipe(bytes) }
+  public init(_ bytes: [UInt8] = []) { self.init(BodyPipe(bytes)) }
+
+  /// No body.
+  static let none = HTTPBodyReader()
+
+  /// Makes reading throw `HTTPError.tooLarge` once more than `maximumBytes` have come. A limit is never raised.
+  public func limit(to maximumBytes: UInt64) { pipe.lowerLimit(to: maximumBytes) }
 
   /// The number of bytes that the other side announced; nil if it did not.
   public var announcedLength: UInt64? { pipe.announcedLength }
@@ -27,7 +40,7 @@ public struct HTTPBodyReader: Sendable {
   ///
   /// Throws `HTTPError.tooLarge` as soon as it is known to be longer than `limit` bytes, and as ``read()``.
   public func collect(upTo limit: Int) async throws(HTTPError) -> [UInt8] {
-    if let announcedLength, announcedLength > UInt64(limit) { throw .tooLarge(limit: limit) }
+    if let announcedLength, announcedLength > UInt64(Swift.max(0, limit)) { throw .tooLarge(limit: limit) }
     guard var body = try await read() else { return [] }
     while true {
       if body.count > limit { throw .tooLarge(limit: limit) }
@@ -69,8 +82,12 @@ final class BodyPipe: @unchecked Sendable {
   private var hasEnded = false
   private var failure: HTTPError?
   private var reader: UnsafeContinuation<Result<[UInt8]?, HTTPError>, Never>?
+  private var limit = UInt64.max
+  private var deliveredBytes: UInt64 = 0
   /// Called when the reader has begun to read, and when it has taken so much that more may come.
   var onDemand: (() -> Void)?
+  /// Called with the number of bytes that the reader has taken.
+  var onTaken: ((Int) -> Void)?
 
   init(on loop: EventLoop, announcedLength: UInt64?) {
     self.loop = loop
@@ -93,13 +110,27 @@ final class BodyPipe: @unchecked Sendable {
   /// True once nothing more can arrive.
   var isComplete: Bool { hasEnded || failure != nil }
 
+  /// Fails once more bytes than this have come, or are announced.
+  func lowerLimit(to bytes: UInt64) {
+    guard let loop, !loop.isOnLoop else { return applyLimit(bytes) }
+    loop.execute { self.applyLimit(bytes) }
+  }
+
+  private func applyLimit(_ bytes: UInt64) {
+    limit = min(limit, bytes)
+    if max(deliveredBytes, announcedLength ?? 0) > limit { fail(.tooLarge(limit: Int(clamping: limit))) }
+  }
+
   // MARK: - The connection's side
 
   func deliver(_ bytes: UnsafeRawBufferPointer) {
     if bytes.isEmpty || isComplete { return }
+    deliveredBytes += UInt64(bytes.count)
+    if deliveredBytes > limit { return fail(.tooLarge(limit: Int(clamping: limit))) }
     let piece = [UInt8](bytes)
     if let reader {
       self.reader = nil
+      onTaken?(piece.count)
       return reader.resume(returning: .success(piece))
     }
     pieces.append(piece)
@@ -110,6 +141,7 @@ final class BodyPipe: @unchecked Sendable {
     if isComplete { return }
     hasEnded = true
     onDemand = nil
+    if pieces.isEmpty { onTaken = nil }
     reader?.resume(returning: .success(nil))
     reader = nil
   }
@@ -119,6 +151,7 @@ final class BodyPipe: @unchecked Sendable {
     if isComplete { return }
     failure = error
     onDemand = nil
+    onTaken = nil
     pieces = []
     nextPiece = 0
     bufferedBytes = 0
@@ -167,6 +200,7 @@ final class BodyPipe: @unchecked Sendable {
       nextPiece = 0
     }
     bufferedBytes -= piece.count
+    onTaken?(piece.count)
     return piece
   }
 }

@@ -10,6 +10,8 @@ public struct HTTPBodyWriter: Sendable {
   /// Returns once there is room for more, so a slow reader slows the writer down. Throws `CancellationError` once the
   /// other side is gone or the task was cancelled.
   public func write(_ bytes: [UInt8]) async throws {
+    // A writer that never has to wait must still learn that it was cancelled.
+    try Task.checkCancellation()
     if loop.isOnLoop, sink.write(bytes) { return }
     try await writeAndWait(bytes, isWritten: loop.isOnLoop)
   }

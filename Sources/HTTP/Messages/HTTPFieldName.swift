@@ -94,25 +94,3 @@ extension HTTPFieldName {
   /// `vary`
   public static let vary = HTTPFieldName(wellKnown: "vary")
 }
-
-/// The characters of a token (RFC 9110 §5.6.2).
-enum HTTPToken {
-  /// One bit for each of the 128 characters of ASCII.
-  private static let letters: (UInt64, UInt64) = {
-    var bits: (UInt64, UInt64) = (0, 0)
-    let special = Array("!#$%&'*+-.^_`|~".utf8)
-    for byte in UInt8(0)..<128 {
-      let isLetter = (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
-      guard isLetter || special.contains(byte) else { continue }
-      if byte < 64 { bits.0 |= 1 << UInt64(byte) } else { bits.1 |= 1 << UInt64(byte - 64) }
-    }
-    return bits
-  }()
-
-  /// True for a character of a token.
-  static func contains(_ byte: UInt8) -> Bool {
-    let (low, high) = letters
-    if byte < 64 { return low >> UInt64(byte) & 1 == 1 }
-    return byte < 128 && high >> UInt64(byte - 64) & 1 == 1
-  }
-}

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Header or trailer fields in order (RFC 9110 §5).
 ///
 /// Names are kept in lower case, as HTTP/2 wants them; HTTP/1.1 does not care. All bytes lie in one buffer, so a copy of
@@ -13,6 +15,14 @@ public struct HTTPFields: Sendable {
     var nameLength: UInt16
     var valueStart: UInt32
     var valueLength: UInt32
+
+    @inline(__always)
+    func isNamed(_ name: UnsafeRawBufferPointer, in bytes: UnsafeRawBufferPointer) -> Bool {
+      guard Int(nameLength) == name.count, let bytes = bytes.baseAddress, let name = name.baseAddress else {
+        return false
+      }
+      return memcmp(bytes + Int(nameStart), name, Int(nameLength)) == 0
+    }
   }
 
   /// Names and values, in any arrangement.
@@ -84,24 +94,34 @@ public struct HTTPFields: Sendable {
   }
 
   func isNamed(_ name: HTTPFieldName, _ index: Int) -> Bool {
-    let entry = entries[index]
-    let start = Int(entry.nameStart)
-    return name.utf8Count == Int(entry.nameLength)
-      && name.withBytes { name in
-        bytes.withUnsafeBytes { bytes in
-          UnsafeRawBufferPointer(rebasing: bytes[start..<start + name.count]).elementsEqual(name)
-        }
-      }
+    name.withBytes { name in bytes.withUnsafeBytes { entries[index].isNamed(name, in: $0) } }
   }
 
-  func firstIndex(of name: HTTPFieldName) -> Int? { entries.indices.first { isNamed(name, $0) } }
+  func firstIndex(of name: HTTPFieldName) -> Int? {
+    name.withBytes { name in
+      bytes.withUnsafeBytes { bytes in entries.firstIndex { $0.isNamed(name, in: bytes) } }
+    }
+  }
+
+  /// Lends the bytes of the name (in lower case) and value of each field, in order.
+  @inline(__always)
+  func forEachBytes(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
+    bytes.withUnsafeBytes { bytes in
+      for entry in entries {
+        let (name, value) = (Int(entry.nameStart), Int(entry.valueStart))
+        body(
+          UnsafeRawBufferPointer(rebasing: bytes[name..<name + Int(entry.nameLength)]),
+          UnsafeRawBufferPointer(rebasing: bytes[value..<value + Int(entry.valueLength)]))
+      }
+    }
+  }
 
   // MARK: - Writing
 
   /// Appends a field.
   ///
-  /// The value must hold neither line ends nor NUL: they would be the start of another field. Those bytes are written as
-  /// spaces.
+  /// The value must hold no control characters but tabs: a line end would be the start of another field. Each is written
+  /// as a space.
   public mutating func append(_ name: HTTPFieldName, _ value: String) {
     var value = value
     value.withUTF8 { append(name, UnsafeRawBufferPointer($0)) }
@@ -110,14 +130,15 @@ public struct HTTPFields: Sendable {
   /// Appends a field whose value is an integer.
   public mutating func append(_ name: HTTPFieldName, _ value: some BinaryInteger) { append(name, String(value)) }
 
-  /// Appends a field; line ends and NUL in the value are written as spaces.
+  /// Appends a field; control characters in the value, except tabs, are written as spaces.
   public mutating func append(_ name: HTTPFieldName, _ value: UnsafeRawBufferPointer) {
     let start = bytes.count
     name.withBytes { bytes.append(contentsOf: $0) }
     let valueStart = bytes.count
     bytes.append(contentsOf: value)
-    for index in valueStart..<bytes.count where bytes[index] == 0x0d || bytes[index] == 0x0a || bytes[index] == 0 {
-      bytes[index] = 0x20
+    for index in valueStart..<bytes.count {
+      let byte = bytes[index]
+      if byte < 0x20 && byte != 0x09 || byte == 0x7f { bytes[index] = 0x20 }
     }
     entries.append(
       Entry(

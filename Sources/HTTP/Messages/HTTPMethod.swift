@@ -11,6 +11,17 @@ public struct HTTPMethod: Hashable, Sendable, CustomStringConvertible {
 
   init(wellKnown text: String) { self.text = text }
 
+  /// Takes a method whose bytes are known to be a token of at most 32.
+  init(token bytes: UnsafeRawBufferPointer) {
+    let wellKnown: HTTPMethod? =
+      switch bytes.count {
+      case 3: bytes.elementsEqual("GET".utf8) ? .get : bytes.elementsEqual("PUT".utf8) ? .put : nil
+      case 4: bytes.elementsEqual("POST".utf8) ? .post : bytes.elementsEqual("HEAD".utf8) ? .head : nil
+      default: nil
+      }
+    self = wellKnown ?? HTTPMethod(wellKnown: String(decoding: bytes, as: UTF8.self))
+  }
+
   /// `GET`
   public static let get = HTTPMethod(wellKnown: "GET")
   /// `HEAD`
@@ -25,6 +36,10 @@ public struct HTTPMethod: Hashable, Sendable, CustomStringConvertible {
   public static let patch = HTTPMethod(wellKnown: "PATCH")
   /// `OPTIONS`
   public static let options = HTTPMethod(wellKnown: "OPTIONS")
+  /// `TRACE`
+  public static let trace = HTTPMethod(wellKnown: "TRACE")
+  /// `CONNECT`
+  public static let connect = HTTPMethod(wellKnown: "CONNECT")
 
   /// The method as sent.
   public var description: String { text }

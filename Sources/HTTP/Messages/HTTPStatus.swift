@@ -43,10 +43,14 @@ public struct HTTPStatus: Hashable, Sendable {
   public static let preconditionFailed = HTTPStatus(412)
   /// 413
   public static let contentTooLarge = HTTPStatus(413)
+  /// 414
+  public static let uriTooLong = HTTPStatus(414)
   /// 415
   public static let unsupportedMediaType = HTTPStatus(415)
   /// 416
   public static let rangeNotSatisfiable = HTTPStatus(416)
+  /// 417
+  public static let expectationFailed = HTTPStatus(417)
   /// 429
   public static let tooManyRequests = HTTPStatus(429)
   /// 431
@@ -55,8 +59,12 @@ public struct HTTPStatus: Hashable, Sendable {
   public static let internalServerError = HTTPStatus(500)
   /// 501
   public static let notImplemented = HTTPStatus(501)
+  /// 502
+  public static let badGateway = HTTPStatus(502)
   /// 503
   public static let serviceUnavailable = HTTPStatus(503)
+  /// 505
+  public static let httpVersionNotSupported = HTTPStatus(505)
 
   /// The phrase that HTTP/1.1 writes behind the code; empty for codes without one here.
   public var reasonPhrase: String {

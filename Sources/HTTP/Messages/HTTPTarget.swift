@@ -16,13 +16,21 @@ public struct HTTPTarget: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  init(path: String, query: String?) {
+    self.path = path
+    self.query = query
+  }
+
   /// `/path?query`
   public var description: String { query.map { "\(path)?\($0)" } ?? path }
 
-  /// The segments of the path, percent-decoded; nil if one of them is not valid UTF-8 or has a broken `%` escape.
+  /// The segments of the path, percent-decoded; nil if one of them is not valid UTF-8 or has a broken `%` escape, and for
+  /// `*`.
   ///
-  /// `/` has one empty segment; `/a/` has two, of which the second one is empty.
+  /// `/` has one empty segment; `/a/` has two, of which the second one is empty. A segment may hold what was escaped in it:
+  /// `/`, `..`, NUL.
   public var segments: [String]? {
+    guard path.utf8.first == UInt8(ascii: "/") else { return nil }
     var segments: [String] = []
     for segment in path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
       guard let decoded = PercentEncoding.decode(Substring(segment)) else { return nil }
@@ -35,10 +43,11 @@ public struct HTTPTarget: Hashable, Sendable, CustomStringConvertible {
   public var parameters: [(name: String, value: String)]? {
     guard let query else { return [] }
     var parameters: [(name: String, value: String)] = []
-    for pair in query.split(separator: "&", omittingEmptySubsequences: true) {
-      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard let name = PercentEncoding.decode(parts[0], plusIsSpace: true),
-        let value = PercentEncoding.decode(parts.count > 1 ? parts[1] : "", plusIsSpace: true)
+    // By bytes: for a String a separator and the accent behind it would be one character.
+    for pair in query.utf8.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: true) {
+      let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+      guard let name = PercentEncoding.decode(Substring(parts[0]), plusIsSpace: true),
+        let value = PercentEncoding.decode(parts.count > 1 ? Substring(parts[1]) : "", plusIsSpace: true)
       else { return nil }
       parameters.append((name, value))
     }
@@ -76,7 +85,9 @@ public enum PercentEncoding {
 
   /// The text with all but unreserved characters (RFC 3986 §2.3) escaped: fit for a path segment or a query value.
   public static func encode(_ text: String) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.utf8.count)
     for byte in text.utf8 {
       let isUnreserved =
         (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
@@ -85,8 +96,9 @@ public enum PercentEncoding {
       if isUnreserved {
         bytes.append(byte)
       } else {
-        let digits = Array("0123456789ABCDEF".utf8)
-        bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+        bytes.append(UInt8(ascii: "%"))
+        bytes.append(digits[Int(byte >> 4)])
+        bytes.append(digits[Int(byte & 15)])
       }
     }
     return String(decoding: bytes, as: UTF8.self)

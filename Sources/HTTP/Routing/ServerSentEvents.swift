@@ -1,0 +1,37 @@
+/// Server-sent events (HTML Living Standard §9.2): a response that stays open and tells what happens.
+public enum ServerSentEvents {
+  /// A response whose events a function sends; it ends when the function does or the client goes.
+  public static func response(
+    fields: HTTPFields = HTTPFields(), _ send: @escaping @Sendable (ServerSentEventWriter) async throws -> Void
+  ) -> HTTPResponse {
+    var fields = fields
+    fields.set(.contentType, "text/event-stream")
+    fields.set(.cacheControl, "no-store")
+    return HTTPResponse(.ok, fields: fields, body: .stream { try await send(ServerSentEventWriter(body: $0)) })
+  }
+}
+
+/// Where a function sends events.
+public struct ServerSentEventWriter: Sendable {
+  let body: HTTPBodyWriter
+
+  /// Sends an event. `data` may have several lines; `name` and `id` must have none.
+  ///
+  /// Throws `CancellationError` once the client is gone.
+  public func send(_ data: String, name: String? = nil, id: String? = nil) async throws {
+    try await body.write(Self.text(data, name: name, id: id))
+  }
+
+  /// Sends a comment, so that proxies and clients know that the connection is alive.
+  public func sendHeartbeat() async throws { try await body.write(":\n\n") }
+
+  static func text(_ data: String, name: String?, id: String?) -> String {
+    var text = ""
+    if let name { text += "event: \(oneLine(name))\n" }
+    if let id { text += "id: \(oneLine(id))\n" }
+    for line in data.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) { text += "data: \(line)\n" }
+    return text + "\n"
+  }
+
+  private static func oneLine(_ text: String) -> String { String(text.map { $0.isNewline || $0 == "\0" ? " " : $0 }) }
+}

@@ -1,2 +1,0 @@
-import CGnuTLS
-import Glibc
