@@ -48,6 +48,15 @@ public struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     return body(&slots[slot]!.value)
   }
 
+  /// Lends the value of a key for change and makes the key the most recent; nil if it is missing.
+  @inlinable
+  @inline(__always)
+  public mutating func touchIfPresent<R>(_ key: Key, _ body: (inout Value) -> R) -> R? {
+    guard let position = positions[key] else { return nil }
+    recency.append(Int(position))
+    return body(&slots[Int(position)]!.value)
+  }
+
   /// Sets a value and makes its key the most recent.
   @inlinable
   public mutating func set(_ key: Key, to value: Value) { touch(key, initial: value) { $0 = value } }

@@ -10,25 +10,28 @@ enum ClientAddress {
   /// proxy only the last: anyone can write the others.
   static func find(in fields: HTTPFields, peer: IPAddress?, behindProxy: Bool) -> IPAddress? {
     guard behindProxy else { return peer }
-    return forwardedFor(fields) ?? fields[.xRealIP].flatMap { IPAddress(trimmed($0[...])) } ?? forwarded(fields)
-      ?? peer
+    return forwardedFor(fields) ?? realIP(fields) ?? forwarded(fields) ?? peer
   }
 
   private static func forwardedFor(_ fields: HTTPFields) -> IPAddress? {
     for list in fields.values(.xForwardedFor) {
-      for entry in list.split(separator: ",") {
-        if let address = IPAddress(trimmed(entry)) { return address }
+      for entry in list.utf8.split(separator: UInt8(ascii: ",")) {
+        if let address = IPAddress(Substring(trimmed(entry))) { return address }
       }
     }
     return nil
   }
 
+  private static func realIP(_ fields: HTTPFields) -> IPAddress? {
+    fields[.xRealIP].flatMap { IPAddress(Substring(trimmed($0.utf8[...]))) }
+  }
+
   private static func forwarded(_ fields: HTTPFields) -> IPAddress? {
     for list in fields.values(.forwarded) {
-      for element in split(list[...], at: ",") {
-        for pair in split(element, at: ";") {
-          let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-          guard parts.count == 2, trimmed(parts[0]).lowercased() == "for" else { continue }
+      for element in split(list.utf8[...], at: UInt8(ascii: ",")) {
+        for pair in split(element, at: UInt8(ascii: ";")) {
+          let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+          guard parts.count == 2, Substring(trimmed(parts[0])).lowercased() == "for" else { continue }
           if let address = node(unquoted(trimmed(parts[1]))) { return address }
         }
       }
@@ -39,55 +42,49 @@ enum ClientAddress {
   /// The address of a `node` (RFC 7239 §6): with or without a port, an IPv6 address in brackets or not.
   private static func node(_ text: String) -> IPAddress? {
     if let address = IPAddress(text) { return address }
-    if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
+    if text.utf8.first == UInt8(ascii: "["), let end = text.utf8.firstIndex(of: UInt8(ascii: "]")) {
       return IPAddress(text[text.index(after: text.startIndex)..<end])
     }
-    guard let colon = text.lastIndex(of: ":") else { return nil }
+    guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { return nil }
     let address = IPAddress(text[..<colon])
     return address?.isIPv4 == true ? address : nil
   }
 
   /// The parts between separators that stand outside of quotes (RFC 9110 §5.6.4).
-  private static func split(_ text: Substring, at separator: Character) -> [Substring] {
-    var parts: [Substring] = []
-    var start = text.startIndex
+  private static func split(_ text: Substring.UTF8View, at separator: UInt8) -> [Substring.UTF8View] {
     var isQuoted = false
     var isEscaped = false
-    for index in text.indices {
-      let character = text[index]
+    return text.split(omittingEmptySubsequences: true) { byte in
       if isEscaped {
         isEscaped = false
-      } else if isQuoted, character == "\\" {
+      } else if isQuoted, byte == UInt8(ascii: "\\") {
         isEscaped = true
-      } else if character == "\"" {
+      } else if byte == UInt8(ascii: "\"") {
         isQuoted.toggle()
-      } else if character == separator, !isQuoted {
-        parts.append(text[start..<index])
-        start = text.index(after: index)
       }
+      return byte == separator && !isQuoted
     }
-    return parts + [text[start...]]
   }
 
-  private static func unquoted(_ text: Substring) -> String {
-    guard text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") else { return String(text) }
-    var content = ""
+  private static func unquoted(_ text: Substring.UTF8View) -> String {
+    let quote = UInt8(ascii: "\"")
+    guard text.count >= 2, text.first == quote, text.last == quote else { return String(Substring(text)) }
+    var content: [UInt8] = []
     var isEscaped = false
-    for character in text.dropFirst().dropLast() {
-      if character == "\\", !isEscaped {
+    for byte in text.dropFirst().dropLast() {
+      if byte == UInt8(ascii: "\\"), !isEscaped {
         isEscaped = true
       } else {
-        content.append(character)
+        content.append(byte)
         isEscaped = false
       }
     }
-    return content
+    return String(decoding: content, as: UTF8.self)
   }
 
-  private static func trimmed(_ text: Substring) -> Substring {
-    var text = text
-    while text.first == " " || text.first == "\t" { text.removeFirst() }
-    while text.last == " " || text.last == "\t" { text.removeLast() }
-    return text
+  private static func trimmed(_ text: Substring.UTF8View) -> Substring.UTF8View {
+    let start = text.drop { $0 == 0x20 || $0 == 0x09 }
+    guard let end = start.lastIndex(where: { $0 != 0x20 && $0 != 0x09 }) else { return start[..<start.startIndex] }
+    return start[...end]
   }
 }

@@ -80,7 +80,8 @@ extension RelayHealth {
         "failed_writes": JSON(cache.failedWrites),
       ],
       "load": [
-        "lookups": JSON(status.load.lookups), "waiting_requests": JSON(status.load.waitingRequests),
+        "connections": JSON(status.load.connections), "lookups": JSON(status.load.lookups),
+        "waiting_requests": JSON(status.load.waitingRequests),
         "waiting_verifications": JSON(status.load.waitingVerifications), "watchers": JSON(status.load.watchers),
       ],
     ]

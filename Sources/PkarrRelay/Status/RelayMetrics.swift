@@ -15,6 +15,7 @@ enum RelayMetrics {
     addRequests(status, to: &text)
     addPackets(status, to: &text)
     addCache(status, to: &text)
+    addConnections(status, to: &text)
     addLoad(status, to: &text)
     if let node = status.node { addNode(node, to: &text) }
     text.add(
@@ -95,6 +96,26 @@ enum RelayMetrics {
       "pubky_relay_failed_writes_total", .counter,
       "Packets that could not be written; anything but 0 means a full or broken disk.",
       Double(status.cache.failedWrites))
+  }
+
+  private static func addConnections(_ status: RelayStatus, to text: inout PrometheusText) {
+    text.add(
+      "pubky_relay_connections", .gauge,
+      "Connections that are open; at http.connections idle ones are closed for new ones.",
+      Double(status.load.connections))
+    text.add(
+      "pubky_relay_connections_total", .counter,
+      "Connections by what became of them; many refused ones mean a limit that is too low or a flood, many timed_out ones "
+        + "slow or hostile clients.",
+      [
+        ([("result", "accepted")], Double(status.connections.accepted)),
+        ([("result", "refused")], Double(status.connections.refused)),
+        ([("result", "timed_out")], Double(status.connections.timedOut)),
+      ])
+    text.add(
+      "pubky_relay_malformed_requests_total", .counter,
+      "Requests that broke the protocol; many mean broken or hostile clients, or a proxy that is set up wrongly.",
+      Double(status.connections.malformed))
   }
 
   private static func addLoad(_ status: RelayStatus, to text: inout PrometheusText) {

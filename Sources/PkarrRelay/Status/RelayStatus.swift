@@ -54,6 +54,8 @@ struct RelayStatus: Sendable {
 
   /// Who uses the relay at the moment.
   struct Load: Hashable, Sendable {
+    /// Connections that are open.
+    var connections = 0
     /// Lookups in the DHT under way.
     var lookups = 0
     /// Requests that wait for one of them.
@@ -66,6 +68,18 @@ struct RelayStatus: Sendable {
     var limitedAddresses = 0
   }
 
+  /// What became of connections since the start.
+  struct Connections: Hashable, Sendable {
+    /// Connections accepted.
+    var accepted: UInt64 = 0
+    /// Connections refused because too many were open.
+    var refused: UInt64 = 0
+    /// Connections closed because the client was too slow.
+    var timedOut: UInt64 = 0
+    /// Requests that broke the protocol.
+    var malformed: UInt64 = 0
+  }
+
   /// The program's version.
   var version = ""
   /// Since the relay was started.
@@ -76,6 +90,8 @@ struct RelayStatus: Sendable {
   var cache = Cache()
   /// Who uses the relay at the moment.
   var load = Load()
+  /// What became of connections since the start.
+  var connections = Connections()
   /// What was counted since the start.
   var counts = RelayCounts()
 }
