@@ -9,7 +9,7 @@ import MainlineProtocol
 /// let node = try await MainlineNode()
 /// try await node.putMutable(item)
 /// for try await item in node.getMutable(key: key) { print(item.seq) }
-/// await node.shutdown()
+/// try await node.shutdown()
 /// ```
 ///
 /// The node is a handle: when the last reference goes, the node ends, its sockets close, and what still runs fails with

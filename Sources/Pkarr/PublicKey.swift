@@ -95,7 +95,7 @@ extension PublicKeyError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .invalidEncoding: "a public key is written with the letters ybndrfg8ejkmcpqxot1uwisza345h769 only"
-    case .invalidLength(let count): "a public key is 32 bytes (52 characters); this is \(count) bytes"
+    case .invalidLength(let count): "a public key is 32 bytes (52 characters); this is \(count)"
     case .notAPoint: "the 32 bytes are not an Ed25519 public key"
     }
   }

@@ -54,7 +54,7 @@ public struct DevelopmentAuthority: Sendable {
     guard !names.isEmpty else { throw TLSError(.configuration, "a certificate needs at least one name") }
     var wanted: [ServerName] = []
     for name in names {
-      let name = try ServerName(subject: name)
+      let name = try name.hasPrefix("*.") ? ServerName.wildcard(name) : ServerName(name)
       if !wanted.contains(name) { wanted.append(name) }
     }
     let files = (certificateFile: "\(folder)/\(server).pem", keyFile: "\(folder)/\(server)-key.pem")
@@ -121,25 +121,5 @@ public struct DevelopmentAuthority: Sendable {
       guard errno == EINTR else { throw PEMFile.failure(errno, folder) }
     }
     return try body()
-  }
-}
-
-extension ServerName {
-  /// Reads a name for a certificate: as a host, or with `*` as its first label.
-  fileprivate init(subject: String) throws(TLSError) {
-    guard subject.hasPrefix("*.") else {
-      try self.init(subject)
-      return
-    }
-    let rest = try ServerName(String(subject.dropFirst(2)))
-    guard rest.address == nil, ServerName.isName("*.\(rest.text)", allowsWildcard: true) else {
-      throw TLSError(.configuration, "\"\(ServerName.printable(subject))\" is not a host name")
-    }
-    self.init(wildcardAbove: rest)
-  }
-
-  private init(wildcardAbove name: ServerName) {
-    text = "*.\(name.text)"
-    address = nil
   }
 }

@@ -21,6 +21,20 @@ struct ServerName: Hashable, Sendable {
     address = nil
   }
 
+  private init(name: String) {
+    text = name
+    address = nil
+  }
+
+  /// Reads a name for a certificate whose first label is `*`, which stands for one label; at least two follow.
+  static func wildcard(_ text: String) throws(TLSError) -> ServerName {
+    let name = text.lowercased()
+    guard isName(name, allowsWildcard: true), name.hasPrefix("*.") else {
+      throw TLSError(.configuration, "\"\(printable(text))\" is not a host name")
+    }
+    return ServerName(name: name)
+  }
+
   /// Labels of letters, digits, `-` and `_`; the first may be `*` in a certificate.
   static func isName(_ text: String, allowsWildcard: Bool = false) -> Bool {
     guard (1...253).contains(text.utf8.count) else { return false }

@@ -349,6 +349,10 @@ extension TLSSession {
         "\(operation): the peer refuses: \(name)")
     } else if transport.hasEnded {
       error = TLSError(.closedByPeer, code: code, "\(operation): the peer closed the connection")
+    } else if !isHandshakeDone, server?.allowsTLS12 == false, gnutls_protocol_get_version(handle) == GNUTLS_TLS1_2 {
+      // GnuTLS only says that there is no common cipher.
+      error = TLSError(.handshakeOrRecord, code: code, "\(operation): the client does not speak TLS 1.3")
+      alert = GNUTLS_A_PROTOCOL_VERSION
     } else {
       error = TLSError(.handshakeOrRecord, code: code, doing: operation)
       var level: Int32 = 0

@@ -68,6 +68,9 @@ final class TLSTransport {
   /// True if the socket has taken everything.
   var isEmpty: Bool { output.isEmpty }
 
+  /// Bytes of buffers that are held now.
+  var heldBytes: Int { (input == nil ? 0 : Self.inputSize) + output.capacity }
+
   /// Sends what waits; true if nothing does any more.
   func flush() throws(TLSError) -> Bool {
     while !output.isEmpty {

@@ -70,6 +70,22 @@ import Testing
     #expect(!skips(Array(repeating: UInt8(ascii: "d"), count: 60_000)))
   }
 
+  @Test("what stands in containers is counted over the whole message, what stands outside of them is not")
+  func values() {
+    func skips(_ text: String, count: Int) -> Int {
+      let bytes = Array(text.utf8)
+      var scanner = BencodeScanner(bytes.span.bytes)
+      return (0..<count).prefix { _ in (try? scanner.skipValue()) != nil }.count
+    }
+    let limit = BencodeScanner.maximumValues
+    func list(_ values: Int) -> String { "l" + String(repeating: "i1e", count: values) + "e" }
+    #expect(skips(list(limit - 1), count: 1) == 1)
+    #expect(skips(list(limit), count: 1) == 0, "the list itself is a value too")
+    #expect(skips(list(limit / 2 - 1) + list(limit / 2 - 1) + "le", count: 3) == 2)
+    #expect(skips("d" + String(repeating: "1:ai1e", count: limit) + "e", count: 1) == 0)
+    #expect(skips(String(repeating: "i1e", count: 2 * limit), count: 2 * limit) == 2 * limit)
+  }
+
   @Test("integers are read in full range, and larger ones are passed over")
   func integers() throws {
     func read(_ text: String) throws(BencodeError) -> Int64? {

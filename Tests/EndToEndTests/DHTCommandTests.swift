@@ -137,6 +137,35 @@ struct DHTCommandTests {
     }
   }
 
+  @Test("the first node of a new network serves from the start, and others join it")
+  func firstNode() async throws {
+    try await PubkyCommand.inFolder { pubky in
+      let port = try FreePorts.firstOf(2)
+      for network in ["public", "isolated"] {
+        let first = try pubky.start("dht", "node", "--no-bootstrap", "--port", "\(port)", "--network", network)
+        #expect(await first.firstLine { !$0.isEmpty } == "0.0.0.0:\(port)")
+        let entrance = "127.0.0.1:\(port)"
+        let put = try await pubky.run("dht", "put", "Hello World!", "-b", entrance)
+        #expect(put.status == 0, "\(put.errors)")
+        if network == "isolated" {
+          let second = try pubky.start("dht", "node", "-b", entrance, "--bind", "127.0.0.1", "--port", "\(port + 1)")
+          #expect(await second.firstLine { !$0.isEmpty } == "127.0.0.1:\(port + 1)")
+          var known: [JSONField?] = []
+          for _ in 0..<200 where known.count < 2 {
+            let target = String(repeating: "0", count: 40)
+            let found = try await pubky.run("dht", "find-node", target, "-b", entrance, "--json")
+            known = try found.objects().filter { $0["responded"] == .bool(true) }.map { $0["endpoint"] }
+          }
+          #expect(known.count == 2, "the first node names the one that joined")
+          second.interrupt()
+          #expect(await second.end().status == 0)
+        }
+        first.interrupt()
+        #expect(await first.end().status == 0)
+      }
+    }
+  }
+
   @Test(
     "a mistake in the settings stops the start with file, line, column, key and the nearest known key",
     arguments: [

@@ -8,7 +8,7 @@ import WireFormat
 
 /// Ways in which pubky/mainline 7.0.0 can be stopped, deceived or worn out, each tried on this node. (D6 is in
 /// `TokenIssuerTests`, D11 and D13 in `NetworkSizeTests`, D14 in `PutOutcomeTests`, D15 in `ItemShelfTests` and
-/// `PeerStoreTests`; D18 concerns the configuration of the program.)
+/// `PeerStoreTests`.)
 @Suite("Defects of the reference that this node must not have")
 struct DefectTests {
   private let owner = Ed25519.SecretKey(seed: Array(repeating: 77, count: 32))!
@@ -321,6 +321,18 @@ struct DefectTests {
     let run = harness.run(wanted, with: ScriptedNetwork())
     #expect(run.failure == .noNodes)
     #expect(run.duration == .seconds(5))
+  }
+
+  @Test("D18: bootstrap addresses that are added are asked beside the earlier ones, not in their place")
+  func addedBootstrap() {
+    var configuration = NodeHarness.isolated
+    configuration.hasBootstrap = true
+    var harness = NodeHarness(configuration)
+    let network = ScriptedNetwork()
+    let contacts = network.addPeers(3) { _ in { _ in nil } }
+    for contact in contacts { harness.node.addBootstrap([contact.endpoint], at: harness.now) }
+    _ = harness.run(wanted, with: network)
+    #expect(Set(harness.sent.filter { $0.method == "get" }.map(\.endpoint)) == Set(contacts.map(\.endpoint)))
   }
 
   @Test("D19, D20: queries with transaction ids of any length are served, and puts without `target` stored")

@@ -24,9 +24,4 @@ extension DHTNode {
       publicEndpoints: families.compactMap(\.votes.publicEndpoint),
       nodes: families.flatMap { $0.table.nodesToSave(limit: 200, at: now) })
   }
-
-  /// Endpoints of good nodes, for another node to begin with.
-  public func bootstrapContacts(at now: Instant) -> [Endpoint] {
-    families.flatMap { $0.table.nodesToSave(limit: 20, at: now) }.map(\.endpoint)
-  }
 }

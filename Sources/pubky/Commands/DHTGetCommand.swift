@@ -26,7 +26,9 @@ enum DHTGetCommand {
     options: [
       DHTCommands.salt.specification, SharedOptions.bootstrap.specification, SharedOptions.json.specification,
     ],
-    examples: [.init("pubky dht get e5f96f6f38320f0f33959cb4d3d656452117aadb", "The item whose SHA-1 this is")],
+    examples: [
+      .init("pubky dht get e5f96f6f38320f0f33959cb4d3d656452117aadb", "The text 'Hello World!', found by its SHA-1")
+    ],
     action: { arguments, console in
       let salt = arguments[DHTCommands.salt] ?? []
       switch try arguments.required(target) {

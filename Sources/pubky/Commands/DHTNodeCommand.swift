@@ -18,9 +18,13 @@ enum DHTNodeCommand {
       guard let address = IPAddress(text) else { throw InvalidValue("\"\(text)\" is not an IP address") }
       return address
     })
-  private static let noBootstrap = Flag("no-bootstrap", "Be the first node of a new network")
+  private static let noBootstrap = Flag(
+    "no-bootstrap", "Be the first node of a new network, and serve from the start")
   private static let mode = Option<NodeConfiguration.Mode>(
     "mode", value: "MODE", "client, server, or adaptive: a server once others can reach it (default: adaptive)")
+  private static let network = Option<NodeConfiguration.Network>(
+    "network", value: "NETWORK",
+    "public, or isolated: any address, and no limits for each (default: isolated if the bootstrap nodes are private)")
   private static let tableFile = Option(
     "table", value: "FILE", completion: .file, "Keep the routing table here over restarts")
   private static let configurationFile = Option(
@@ -34,7 +38,8 @@ enum DHTNodeCommand {
       """,
     options: [
       port.specification, bind.specification, SharedOptions.bootstrap.specification, noBootstrap.specification,
-      mode.specification, tableFile.specification, configurationFile.specification, SharedOptions.json.specification,
+      mode.specification, network.specification, tableFile.specification, configurationFile.specification,
+      SharedOptions.json.specification,
     ],
     examples: [.init("pubky dht node --table ~/.cache/pubky-table", "Take part, and start faster the next time")],
     action: { arguments, console in
@@ -82,13 +87,25 @@ enum DHTNodeCommand {
     } else if !bootstrap.isEmpty {
       configuration.bootstrap = bootstrap
     }
-    // A network of this machine or of a private one goes by other rules than the public one.
-    let isPrivate = configuration.bootstrap.allSatisfy(Network.isPrivate)
-    if isPrivate, !configuration.bootstrap.isEmpty || configuration.bindAddresses.allSatisfy({ $0.isLoopback }) {
-      configuration.node.network = .isolated
-      if configuration.node.mode == .adaptive { configuration.node.mode = .server }
-    }
+    settleNetwork(&configuration, asked: arguments[network])
     return configuration
+  }
+
+  /// A network of this machine or of a private one goes by other rules than the public one.
+  private static func settleNetwork(
+    _ configuration: inout MainlineConfiguration, asked: NodeConfiguration.Network?
+  ) {
+    let isFirst = configuration.bootstrap.isEmpty
+    let isPrivate =
+      isFirst
+      ? configuration.bindAddresses.allSatisfy(\.isLoopback) : configuration.bootstrap.allSatisfy(Network.isPrivate)
+    if let asked {
+      configuration.node.network = asked
+    } else if isPrivate {
+      configuration.node.network = .isolated
+    }
+    // An adaptive node serves once others have told it that it can be reached; a first node has no others.
+    if configuration.node.mode == .adaptive, isFirst || isPrivate { configuration.node.mode = .server }
   }
 
   private static func explain(_ error: ConfigurationError) -> CommandError {

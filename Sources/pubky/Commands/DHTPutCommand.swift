@@ -25,7 +25,7 @@ enum DHTPutCommand {
       key.specification, DHTCommands.salt.specification, seq.specification, cas.specification,
       SharedOptions.bootstrap.specification, SharedOptions.json.specification,
     ],
-    examples: [.init("pubky dht put 'Hello world!'", "Store a text that nobody can change")],
+    examples: [.init("pubky dht put 'Hello World!'", "Store a text that nobody can change")],
     action: { arguments, console in
       let bytes = try read(arguments)
       if let path = arguments[key] {

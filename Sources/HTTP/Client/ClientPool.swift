@@ -1,0 +1,52 @@
+import EventLoops
+import TLS
+
+/// Connections that wait for their next request. Touched on its loop only.
+final class ClientPool: @unchecked Sendable {
+  /// What a connection can be used for again.
+  struct Key: Hashable, Sendable {
+    let scheme: HTTPURL.Scheme
+    let host: String
+    let port: UInt16
+  }
+
+  let configuration: HTTPClientConfiguration
+  let context: TLSClientContext
+  let loop: EventLoop
+  private var idle: [Key: [ClientConnection]] = [:]
+  private var isClosed = false
+
+  init(_ configuration: HTTPClientConfiguration, _ context: TLSClientContext, on loop: EventLoop) {
+    self.configuration = configuration
+    self.context = context
+    self.loop = loop
+  }
+
+  /// A connection that is open as far as is known: the one that was used last.
+  func take(_ key: Key) -> ClientConnection? {
+    guard let connection = idle[key]?.popLast() else { return nil }
+    if idle[key]?.isEmpty == true { idle[key] = nil }
+    connection.beginUse()
+    return connection
+  }
+
+  func keep(_ connection: ClientConnection) {
+    guard !isClosed else { return connection.close() }
+    idle[connection.key, default: []].append(connection)
+    if idle[connection.key, default: []].count > configuration.idleConnectionsPerHost {
+      idle[connection.key]?.removeFirst().close()
+    }
+  }
+
+  func forget(_ connection: ClientConnection) {
+    idle[connection.key]?.removeAll { $0 === connection }
+    if idle[connection.key]?.isEmpty == true { idle[connection.key] = nil }
+  }
+
+  func closeAll() {
+    isClosed = true
+    let connections = idle.values.joined()
+    idle = [:]
+    for connection in connections { connection.close() }
+  }
+}
