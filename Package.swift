@@ -110,7 +110,9 @@ let package = Package(
     tests("TLSTests", ["TLS"]),
     tests("HTTPTests", ["HTTP", "TLS", "EventLoops", "Addresses", "PlainText"]),
     tests("MainlineTests", ["Mainline"]),
-    tests("PkarrStoreTests", ["PkarrStore", "Pkarr", "Cryptography"]),
+    .executableTarget(
+      name: "StoreWriter", dependencies: ["PkarrStore", "Pkarr"], path: "Tests/StoreWriter", swiftSettings: swift),
+    tests("PkarrStoreTests", ["PkarrStore", "Pkarr", "Cryptography", "EventLoops", "StoreWriter"]),
     tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),
     tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
     tests("SimulationTests", ["MainlineSimulator"]),

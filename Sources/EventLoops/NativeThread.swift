@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// Threads of the operating system, outside Swift's pool: for what blocks.
-enum NativeThread {
+public enum NativeThread {
   private final class Start {
     let name: String
     let body: () -> Void
@@ -13,8 +13,10 @@ enum NativeThread {
     }
   }
 
-  /// Starts a thread with a name of at most 15 bytes; joinable unless `isDetached`.
-  static func start(
+  /// Starts a thread with a name of at most 15 bytes; joinable (`pthread_join`) unless `isDetached`.
+  ///
+  /// - Throws: `SystemError` if the system has no thread to give.
+  public static func start(
     name: String, isDetached: Bool, _ body: @escaping @Sendable () -> Void
   ) throws(SystemError) -> pthread_t {
     let start = Unmanaged.passRetained(Start(name: name, body: body))

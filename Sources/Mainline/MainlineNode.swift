@@ -191,6 +191,17 @@ public final class MainlineNode: Sendable {
     try await put(.putMutable(item, options))
   }
 
+  /// Stores a signed item (BEP 44) at nodes that a lookup found without it, and nowhere else: see
+  /// `GetOutcome.storageNodes`. At most 72 nodes.
+  ///
+  /// Throws `QueryFailure.notMostRecent` if most of them hold something newer.
+  @discardableResult
+  public func repairMutable(
+    _ item: MutableItem, at nodes: [StorageNode]
+  ) async throws(QueryFailure) -> PutOutcome {
+    try await put(.repairMutable(item, at: nodes))
+  }
+
   private func put(_ query: Query) async throws(QueryFailure) -> PutOutcome {
     guard case .stored(let outcome) = try await core.run(query) else { throw .cancelled }
     return outcome

@@ -5,6 +5,7 @@ import Foundation
 let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("krpc", KRPCRows.rows),
   ("dns", DNSRows.rows),
+  ("store", StoreRows.rows),
   ("node", NodeRows.rows),
   ("latency", LatencyRows.rows),
   ("simulator", SimulatorRows.rows),

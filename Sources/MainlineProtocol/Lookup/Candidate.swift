@@ -26,6 +26,6 @@ struct Candidate: Sendable {
   var token: [UInt8]?
   /// It answered well enough to be trusted with an item.
   var isStorable = false
-  /// It returned the newest item that the lookup knew when it answered.
+  /// The seq of the item that it holds, if it named one.
   var returnedSeq: Int64?
 }

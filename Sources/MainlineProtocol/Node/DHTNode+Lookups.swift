@@ -199,6 +199,7 @@ extension DHTNode {
     stalled.remove(id)
     state.counts.duration = state.startedAt.duration(to: now)
     remember(state, at: now)
+    if case .getMutable = state.key.kind { state.counts.storageNodes = holders(state) }
     if families[state.family].votes.lookupEnded(at: now) { publicAddressChanged(family: state.family, at: now) }
     for listener in state.listeners {
       switch listener {
@@ -207,6 +208,14 @@ extension DHTNode {
       case .ownNeighbourhood: ownNeighbourhoodFound(state, at: now)
       case .refresh: break
       }
+    }
+  }
+
+  /// Where the item belongs and what is there, closest first.
+  private func holders(_ state: LookupState) -> [StorageNode] {
+    let responders = state.walk.respondersByTrust.filter(\.isStorable)
+    return storageNodes(among: responders, target: state.key.target).chosen.sorted { $0.distance < $1.distance }.map {
+      StorageNode(contact: $0.contact, token: $0.token ?? [], seq: $0.returnedSeq)
     }
   }
 

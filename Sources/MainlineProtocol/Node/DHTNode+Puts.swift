@@ -18,6 +18,20 @@ extension DHTNode {
     }
   }
 
+  /// Starts the part of a repair in one family: a put to given nodes.
+  mutating func startRepair(
+    _ item: MutableItem, at nodes: [StorageNode], for query: QueryID, family: Int, at now: Instant
+  ) {
+    let id = identifier()
+    var put = PutOperation(.mutable(item, PutOptions()), query: query, family: family, at: now)
+    put.targets = nodes.map {
+      PutOperation.Target(contact: $0.contact, token: $0.token, state: $0.token.isEmpty ? .needsToken : .ready)
+    }
+    puts[id] = put
+    queries[query]?.puts.append(id)
+    pump(id, at: now)
+  }
+
   private func lookupKind(for payload: PutOperation.Payload) -> LookupKey.Kind {
     switch payload {
     case .mutable(let item, _): .getMutable(key: item.key, salt: item.salt, seq: max(0, item.seq - 1))
@@ -60,7 +74,25 @@ extension DHTNode {
     choose(state.walk.respondersByTrust.filter(\.isStorable), for: id, newest: state.newest, at: now)
   }
 
-  /// The first wave: as many in S-order as the Sybil defence wants, and the eight closest whatever their ids.
+  /// The nodes that an item or announcement belongs to: as many in S-order as the Sybil defence wants, and the eight
+  /// closest whatever their ids. `rest`: the others, by distance.
+  func storageNodes(
+    among responders: [Candidate], target: NodeID
+  ) -> (chosen: [Candidate], rest: [Candidate]) {
+    let byDistance = responders.sorted { $0.distance < $1.distance }
+    let count = StorageCut.count(
+      of: responders.lazy.map(\.contact), target: target, sizeEstimate: sizeEstimate.storageEstimate,
+      averageSubnets: sizeEstimate.averageSubnets)
+    var chosen = Array(responders.prefix(count))
+    var endpoints = Set(chosen.map(\.contact.endpoint))
+    for candidate in byDistance.prefix(PutOperation.closestCount)
+    where endpoints.insert(candidate.contact.endpoint).inserted {
+      chosen.append(candidate)
+    }
+    return (chosen, byDistance.filter { !endpoints.contains($0.contact.endpoint) })
+  }
+
+  /// The first wave, and those who are left for further ones.
   private mutating func choose(
     _ responders: [Candidate], for id: Int, newest: MutableItem? = nil, at now: Instant
   ) {
@@ -70,18 +102,10 @@ extension DHTNode {
       if case .mutable(let item, _) = payload, newest == item { target.holdsIt = candidate.returnedSeq == item.seq }
       return target
     }
-    let byDistance = responders.sorted { $0.distance < $1.distance }
-    let count = StorageCut.count(
-      of: responders.lazy.map(\.contact), target: payload.target, sizeEstimate: sizeEstimate.storageEstimate,
-      averageSubnets: sizeEstimate.averageSubnets)
-    var chosen = Array(responders.prefix(count))
+    let (chosen, rest) = storageNodes(among: responders, target: payload.target)
     var endpoints = Set(chosen.map(\.contact.endpoint))
-    for candidate in byDistance.prefix(PutOperation.closestCount)
-    where endpoints.insert(candidate.contact.endpoint).inserted {
-      chosen.append(candidate)
-    }
     puts[id]!.targets = chosen.map(target)
-    puts[id]!.reserve = byDistance.filter { !endpoints.contains($0.contact.endpoint) }.map(target)
+    puts[id]!.reserve = rest.map(target)
     if case .mutable(_, let options) = payload {
       for endpoint in options.extraNodes.prefix(2000)
       where endpoint.family == families[puts[id]!.family].family && endpoints.insert(endpoint).inserted {
@@ -89,7 +113,7 @@ extension DHTNode {
           PutOperation.Target(contact: NodeContact(id: .zero, endpoint: endpoint), token: [], state: .needsToken))
       }
     }
-    storeLocally(id, byDistance, at: now)
+    storeLocally(id, responders.sorted { $0.distance < $1.distance }, at: now)
     pump(id, at: now)
   }
 

@@ -51,8 +51,10 @@ extension DHTNode {
   }
 
   private func needsNodes(_ query: Query) -> Bool {
-    if case .ping = query { return false }
-    return true
+    switch query {
+    case .ping, .repairMutable: false
+    default: true
+    }
   }
 
   func hasSeeds(_ state: FamilyState) -> Bool {
@@ -98,6 +100,11 @@ extension DHTNode {
         return finish(id, .failed(.invalidItem))
       }
       runPuts(id, .mutable(item, options), at: now)
+    case .repairMutable(let item, let nodes):
+      guard item.seq >= 0, item.salt.count <= ItemValue.maximumSaltByteCount else {
+        return finish(id, .failed(.invalidItem))
+      }
+      runRepair(id, item, at: nodes.prefix(ResponderCache.respondersPerLookup), at: now)
     }
   }
 
@@ -125,6 +132,16 @@ extension DHTNode {
   private mutating func runPuts(_ id: QueryID, _ payload: PutOperation.Payload, at now: Instant) {
     queries[id]!.runningParts = families.count
     for index in families.indices { startPut(payload, for: id, family: index, at: now) }
+  }
+
+  private mutating func runRepair(
+    _ id: QueryID, _ item: MutableItem, at nodes: ArraySlice<StorageNode>, at now: Instant
+  ) {
+    queries[id]!.runningParts = families.count
+    for index in families.indices {
+      let own = nodes.filter { $0.contact.endpoint.family == families[index].family && !isOwn($0.contact.endpoint) }
+      startRepair(item, at: own, for: id, family: index, at: now)
+    }
   }
 
   // MARK: Ending
@@ -158,7 +175,7 @@ extension DHTNode {
     case .getMutable: finish(id, .mutable(query.newest, counts))
     case .findNode: finish(id, .nodes(NodesOutcome(nodes: Array(query.found.prefix(Lookup.width)), counts: counts)))
     case .closestNodes(let target): finish(id, .nodes(closest(query.found, to: target, counts)))
-    case .announcePeer, .putImmutable, .putMutable: return
+    case .announcePeer, .putImmutable, .putMutable, .repairMutable: return
     }
   }
 
@@ -193,6 +210,7 @@ extension GetOutcome {
     sum.errors += other.errors
     sum.holdersOfNewest += other.holdersOfNewest
     sum.hidden += other.hidden
+    sum.storageNodes += other.storageNodes
     sum.highestReportedSeq = [highestReportedSeq, other.highestReportedSeq].compactMap(\.self).max()
     sum.firstValueAfter = [firstValueAfter, other.firstValueAfter].compactMap(\.self).min()
     sum.duration = max(duration, other.duration)

@@ -47,6 +47,23 @@ public struct NodesOutcome: Sendable, Hashable {
   public var counts: GetOutcome
 }
 
+/// A node that a mutable item belongs to, as a lookup found it.
+public struct StorageNode: Sendable, Hashable {
+  /// Id and endpoint.
+  public var contact: NodeContact
+  /// The token that it gave us to write with (BEP 5).
+  public var token: [UInt8]
+  /// The seq of the item that it holds; nil: it holds none.
+  public var seq: Int64?
+
+  /// Joins the parts.
+  public init(contact: NodeContact, token: [UInt8], seq: Int64?) {
+    self.contact = contact
+    self.token = token
+    self.seq = seq
+  }
+}
+
 /// How the nodes that a lookup asked have answered.
 public struct GetOutcome: Sendable, Hashable {
   /// Distinct endpoints asked.
@@ -69,6 +86,8 @@ public struct GetOutcome: Sendable, Hashable {
   public var hidden = 0
   /// The highest seq that a node named without sending its item.
   public var highestReportedSeq: Int64?
+  /// For a mutable item: the nodes that a put of it would go to, closest first, with what each of them holds.
+  public var storageNodes: [StorageNode] = []
   /// From the start of the lookup to the first valid value.
   public var firstValueAfter: Duration?
   /// From the start of the lookup to its end.

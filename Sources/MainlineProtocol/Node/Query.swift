@@ -21,6 +21,8 @@ public enum Query: Sendable {
   case getMutable(key: Ed25519.PublicKey, salt: [UInt8], newerThan: Int64?)
   /// Store a signed item (BEP 44).
   case putMutable(MutableItem, PutOptions)
+  /// Store a signed item (BEP 44) at these nodes of an earlier lookup and nowhere else; at most 72 of them.
+  case repairMutable(MutableItem, at: [StorageNode])
 }
 
 /// How a signed item is stored.

@@ -1,5 +1,5 @@
-// What the benchmarks compare with, and how they measure: the smallest C entry points to libtorrent, libknot and
-// libsodium, the clocks, and a generator of DHT queries.
+// What the benchmarks compare with, and how they measure: the smallest C entry points to libtorrent, libknot,
+// libsodium and LMDB, the clocks, and a generator of DHT queries.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +31,14 @@ int knot_write(size_t capacity);
 
 // libsodium: 1 if the signature is valid.
 int sodium_verify(const uint8_t *signature, const uint8_t *message, size_t count, const uint8_t *key);
+
+// LMDB, as the packet store uses it: keys of 20 bytes, values whose first 8 bytes are overwritten with a stamp.
+typedef struct lmdb_peer lmdb_peer;
+lmdb_peer *lmdb_peer_open(const char *path, size_t map_size, size_t capacity);
+void lmdb_peer_close(lmdb_peer *peer);
+size_t lmdb_peer_read(lmdb_peer *peer, const uint8_t *key, uint8_t *copy);
+int lmdb_peer_write(
+    lmdb_peer *peer, const uint8_t *keys, const uint8_t *values, size_t length, size_t number, size_t batch);
 
 // `count` sockets on loopback that answer every DHT query with an id and nothing else, on a thread of their own, so that a
 // node under load has neighbours that cost it nothing. Fills `ports`; 0 on success.

@@ -1,0 +1,169 @@
+import CPeers
+import Cryptography
+import Foundation
+import Pkarr
+import PkarrStore
+
+/// The packet store against a C program that makes the same calls of LMDB.
+enum StoreRows {
+  /// Packets in both files, all of the largest size.
+  private static let count = 100_000
+  /// Packets of one measured round.
+  private static let round = 2560
+  private static let batch = 256
+  private static let valueLength = 12 + 8 + 1104
+
+  /// Packets whose signature nobody checks here, and the same as values and keys for C.
+  private final class Packets {
+    let points: [[UInt8]]
+    let keys: [CacheKey]
+    let keyBytes: [UInt8]
+    private let message: [UInt8]
+
+    init(_ count: Int) {
+      var random = RandomSource(seed: 1)
+      points = (0..<count).map { _ in
+        while true {
+          let bytes = random.bytes(32)
+          if (try? PublicKey(bytes)) != nil { return bytes }
+        }
+      }
+      keys = points.map { SHA1.hash($0) }
+      keyBytes = keys.flatMap(\.bytes)
+      var message: [UInt8] = [0, 0, 0x80, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 16, 0, 1, 0, 0, 0, 60, 977 >> 8, 977 & 255]
+      var left = 977
+      while left > 0 {
+        message += [UInt8(min(left, 256) - 1)] + Array(repeating: 0x61, count: min(left, 256) - 1)
+        left -= min(left, 256)
+      }
+      self.message = message
+    }
+
+    func form(_ index: Int, version: UInt64) -> [UInt8] {
+      Timestamp(microseconds: 1).bytes + points[index] + Array(repeating: 7, count: 64)
+        + Timestamp(microseconds: version).bytes + message
+    }
+
+    func packet(_ index: Int, version: UInt64) -> SignedPacket {
+      guard let packet = try? SignedPacket(cachedForm: form(index, version: version)) else { fatalError("no packet") }
+      return packet
+    }
+  }
+
+  static func rows() async throws -> [Row] {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "pubky-bench-\(ProcessInfo.processInfo.processIdentifier)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let packets = Packets(count + count / 2)
+    var configuration = PacketStore.Configuration()
+    // Neither side lets pages go in the middle of a round.
+    configuration.mappedMemoryLimit = nil
+    let store = try PacketStore(
+      directory: folder.appending(path: "store").path, capacity: count, configuration: configuration)
+    guard let peer = lmdb_peer_open(folder.appending(path: "peer.mdb").path, 1 << 30, count) else {
+      fatalError("LMDB does not open")
+    }
+    defer { lmdb_peer_close(peer) }
+    let writing = try await Writing(store, peer, packets)
+    var rows = [try await writing.row("write 2560 new packets, full store, 256 a batch", from: count)]
+    rows += [try await writing.row("write 2560 newer packets, 256 a batch", from: 0)]
+    rows += try reading(store, peer, packets)
+    let cache = MemoryCache(capacity: count)
+    for index in 0..<count { cache.offer(packets.packet(index, version: 1)) }
+    var random = RandomSource(seed: 5)
+    let order = (0..<1 << 16).map { _ in packets.keys[Int.random(in: 0..<count, using: &random)] }
+    var next = 0
+    let times = medianNanoseconds(of: [
+      Work("memory") {
+        next = (next + 1) & 0xffff
+        sink &+= cache.packet(for: order[next])?.bytes.count ?? 0
+      }
+    ])
+    rows.append(Row(name: "read from memory, random of \(count)", measured: times[0], unit: "ns"))
+    store.close()
+    return rows
+  }
+
+  private static func reading(_ store: PacketStore, _ peer: OpaquePointer, _ packets: Packets) throws -> [Row] {
+    var random = RandomSource(seed: 2)
+    // Present in both: what both wrote last.
+    let order = (0..<1 << 16).map { _ in Int.random(in: 0..<count / 2, using: &random) }
+    let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: valueLength)
+    var (first, second, third) = (0, 0, 0)
+    let times = packets.keyBytes.withUnsafeBufferPointer { keys in
+      medianNanoseconds(of: [
+        Work("lend") {
+          first = (first + 1) & 0xffff
+          sink &+= store.withCachedForm(for: packets.keys[order[first]]) { $0.byteCount } ?? fatal()
+        },
+        Work("C") {
+          second = (second + 1) & 0xffff
+          sink &+= lmdb_peer_read(peer, keys.baseAddress! + 20 * order[second], copy)
+        },
+        Work("decode") {
+          third = (third + 1) & 0xffff
+          sink &+= store.packet(for: packets.keys[order[third]])?.bytes.count ?? fatal()
+        },
+      ])
+    }
+    return [
+      Row(
+        name: "read, its bytes lent", measured: times[0], unit: "ns", peer: ("C loop on LMDB, copied", times[1]),
+        target: .ratio(atMost: 1.1)),
+      Row(name: "read, checked and decoded", measured: times[2], unit: "ns", peer: ("the same", times[1])),
+    ]
+  }
+
+  private static func fatal() -> Never { fatalError("a packet is missing") }
+
+  /// Rounds of writing, each in both.
+  private struct Writing {
+    let store: PacketStore
+    let peer: OpaquePointer
+    let packets: Packets
+
+    init(_ store: PacketStore, _ peer: OpaquePointer, _ packets: Packets) async throws {
+      self.store = store
+      self.peer = peer
+      self.packets = packets
+      var version: UInt64 = 1
+      for start in stride(from: 0, to: count, by: round) {
+        let indices = Array(start..<min(start + round, count))
+        _ = try await write(indices, version: &version)
+      }
+    }
+
+    /// CPU time of all threads, for one packet: the store, C.
+    func write(_ indices: [Int], version: inout UInt64) async throws -> (Double, Double) {
+      version += 1
+      let current = version
+      let offers = indices.map { packets.packet($0, version: current) }
+      let keys = indices.flatMap { packets.keys[$0].bytes }
+      let values = indices.flatMap { Array(repeating: 0 as UInt8, count: 12) + packets.form($0, version: current) }
+      let start = process_cpu_nanoseconds(getpid())
+      for offer in offers { store.offer(offer) }
+      try await store.flush()
+      let middle = process_cpu_nanoseconds(getpid())
+      guard lmdb_peer_write(peer, keys, values, valueLength, indices.count, batch) == 0 else { fatalError("LMDB fails") }
+      let end = process_cpu_nanoseconds(getpid())
+      return (Double(middle - start) / Double(indices.count), Double(end - middle) / Double(indices.count))
+    }
+
+    func row(_ name: String, from first: Int) async throws -> Row {
+      var random = RandomSource(seed: UInt64(first))
+      var version = UInt64(first) + 1_000_000
+      var samples: [(Double, Double)] = []
+      for sample in 0..<19 {
+        // New packets come one after another, newer ones at random.
+        let indices =
+          first == 0
+          ? Array(Set((0..<round).map { _ in Int.random(in: 0..<count / 2, using: &random) }))
+          : Array(first + sample * round..<first + (sample + 1) * round)
+        samples.append(try await write(indices, version: &version))
+      }
+      return Row(
+        name: name, measured: median(samples.map(\.0)), unit: "ns", peer: ("C loop on LMDB", median(samples.map(\.1))),
+        target: .ratio(atMost: 1.1))
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/// What the threads of a store share.
+struct StoreState {
+  enum Phase {
+    case open
+    /// The writer finishes what is queued; nobody may add to it.
+    case closing
+    /// The file is closed.
+    case closed
+  }
+
+  var phase = Phase.open
+  var queue = WriteQueue()
+
+  // Reads.
+  /// Transactions that nobody uses.
+  var readers: [Reader] = []
+  /// Reads that are going on.
+  var activeReads = 0
+  /// True while the file is mapped anew; reads wait for the end of it.
+  var isMoving = false
+  /// Reads since the writer looked last at how much of the file is mapped.
+  var readsSinceTrim = 0
+
+  // Uses.
+  /// The last stamp that was given to a use.
+  var lastStamp: UInt64
+  /// Stamps of reads whose packets are to be moved within the index.
+  var uses: [CacheKey: UInt64] = [:]
+  /// Packets that did not have the bytes that were written.
+  var damaged: Set<CacheKey> = []
+
+  // Those who wait for the writer.
+  var stores: [UInt64: [StoreWaiter]] = [:]
+  var flushes: [(position: UInt64, continuation: FlushContinuation)] = []
+  var arrivals: [ArrivalContinuation] = []
+  /// What was not written since somebody was told last.
+  var lostWrites: StoreError?
+  /// True while the writer has nothing to do.
+  var writerSleeps = false
+
+  // Figures.
+  /// Packets in the file.
+  var storedCount: Int
+  /// True if packets beyond the capacity could not be dropped.
+  var isSurplusStuck = false
+  var fileSize: Int
+  var statistics = CacheStatistics()
+
+  /// Uses that are remembered before the writer must write them; twice as many are remembered at all.
+  static let useLimit = 2048
+  static let damagedLimit = 256
+
+  init(lastStamp: UInt64, storedCount: Int, fileSize: Int) {
+    self.lastStamp = lastStamp
+    self.storedCount = storedCount
+    self.fileSize = fileSize
+  }
+
+  mutating func nextStamp() -> UInt64 {
+    lastStamp += 1
+    return lastStamp
+  }
+
+  /// Notes the use of a packet whose stamp in the file is `stamp`, unless it is recent enough.
+  mutating func use(_ key: CacheKey, stamp: UInt64, slack: UInt64) {
+    guard lastStamp &- stamp > slack else { return }
+    if let noted = uses[key] {
+      guard lastStamp &- noted > slack else { return }
+    } else if uses.count >= 2 * Self.useLimit {
+      // The writer is behind; the packet will be read again if it matters.
+      return
+    }
+    uses[key] = nextStamp()
+  }
+
+  /// What the writer can do now.
+  mutating func takeBatch(capacity: Int) -> WriteBatch {
+    var batch = WriteBatch(items: queue.takeBatch(atMost: WriteBatch.limit))
+    batch.hasSurplus = storedCount > capacity && !isSurplusStuck
+    for key in damaged.prefix(WriteBatch.limit) {
+      damaged.remove(key)
+      batch.damaged.append(key)
+    }
+    // In the order of their stamps, so that the index grows at its end.
+    batch.uses = uses.prefix(WriteBatch.limit).map { ($0.key, $0.value) }.sorted { $0.stamp < $1.stamp }
+    for use in batch.uses { uses[use.key] = nil }
+    return batch
+  }
+}
+
+typealias StoreContinuation = CheckedContinuation<Result<CacheUpdate, StoreError>, Never>
+typealias FlushContinuation = CheckedContinuation<StoreError?, Never>
+typealias ArrivalContinuation = CheckedContinuation<Void, Never>
+
+/// Who waits for a write.
+struct StoreWaiter {
+  let update: CacheUpdate
+  let continuation: StoreContinuation
+}
