@@ -18,8 +18,11 @@ import PlainText
 /// let settings = try ConfigurationDecoder().decode(Settings.self, from: text, file: "node.toml")
 /// ```
 public struct ConfigurationDecoder: Sendable {
+  /// What types find in their decoder's `userInfo`: where the file lies, for example.
+  public var userInfo: [CodingUserInfoKey: any Sendable]
+
   /// Makes a decoder.
-  public init() {}
+  public init(userInfo: [CodingUserInfoKey: any Sendable] = [:]) { self.userInfo = userInfo }
 
   /// Decodes `text`; `file` names it in errors.
   ///
@@ -27,7 +30,7 @@ public struct ConfigurationDecoder: Sendable {
   public func decode<T: Decodable>(
     _ type: T.Type = T.self, from text: String, file: String
   ) throws(ConfigurationError) -> T {
-    let tree = try ConfigurationTree(text, file: file)
+    let tree = try ConfigurationTree(text, file: file, userInfo: userInfo)
     let value: T
     do {
       tree.markRead(0)

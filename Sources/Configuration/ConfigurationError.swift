@@ -27,6 +27,15 @@ public struct ConfigurationError: Error, Hashable, Sendable {
   public var message: String
   /// What to do; nil if that is plain from the message.
   public var advice: String?
+
+  /// Joins the parts; for what a program finds wrong itself.
+  public init(file: String, position: Position? = nil, key: String, message: String, advice: String? = nil) {
+    self.file = file
+    self.position = position
+    self.key = key
+    self.message = message
+    self.advice = advice
+  }
 }
 
 extension ConfigurationError: CustomStringConvertible {

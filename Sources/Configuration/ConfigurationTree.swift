@@ -37,11 +37,16 @@ final class ConfigurationTree {
 
   /// The root is the first.
   private(set) var nodes: [Node] = []
+  /// What the decoder's user passes to the types that are decoded.
+  let userInfo: [CodingUserInfoKey: any Sendable]
 
   /// Parses TOML.
   ///
   /// - Throws: `ConfigurationError` with the place of the first mistake.
-  init(_ text: String, file: String) throws(ConfigurationError) {
+  init(
+    _ text: String, file: String, userInfo: [CodingUserInfoKey: any Sendable] = [:]
+  ) throws(ConfigurationError) {
+    self.userInfo = userInfo
     func failure(_ position: ConfigurationError.Position?, _ message: String) -> ConfigurationError {
       ConfigurationError(file: file, position: position, key: "", message: message)
     }

@@ -3,7 +3,7 @@ struct NodeDecoder: Decoder, SingleValueDecodingContainer {
   let tree: ConfigurationTree
   let index: Int
   let codingPath: [any CodingKey]
-  var userInfo: [CodingUserInfoKey: Any] { [:] }
+  var userInfo: [CodingUserInfoKey: Any] { tree.userInfo }
 
   private var value: ConfigurationTree.Value { tree.nodes[index].value }
 

@@ -136,6 +136,25 @@ struct ConfigurationTests {
     }
   }
 
+  @Test("what the decoder is given reaches the types that it decodes")
+  func userInfo() throws {
+    struct Folder: Decodable {
+      var name: String
+      init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: Key.self)
+        name = try values.nestedContainer(keyedBy: Key.self, forKey: .in).decode(String.self, forKey: .name)
+        let place = decoder.userInfo[CodingUserInfoKey(rawValue: "place")!] as? String
+        name = (place ?? "nowhere") + "/" + name
+      }
+      enum Key: String, CodingKey { case name, `in` }
+    }
+    let place = CodingUserInfoKey(rawValue: "place")!
+    let text = "in.name = \"a\""
+    #expect(
+      try ConfigurationDecoder(userInfo: [place: "here"]).decode(Folder.self, from: text, file: "f").name == "here/a")
+    #expect(try ConfigurationDecoder().decode(Folder.self, from: text, file: "f").name == "nowhere/a")
+  }
+
   @Test("of several unknown keys the first in the text is named")
   func firstUnknown() { #expect(failure("zz = 1\naa = 2")?.hasPrefix("node.toml:1:1: zz:") == true) }
 

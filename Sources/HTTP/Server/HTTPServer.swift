@@ -43,6 +43,8 @@ public final class HTTPServer: Sendable {
     for address in configuration.addresses {
       switch address {
       case .tcp(let endpoint):
+        // Listeners that share a port would share it with another server of the same user as well: ask first.
+        if shards.count > 1, endpoint.port != 0 { _ = try StreamListener(boundTo: endpoint) }
         let first = try StreamListener(boundTo: endpoint, reusesPort: shards.count > 1)
         let actual = first.localEndpoint ?? endpoint
         bound.append(actual)

@@ -1,32 +1,43 @@
 /// A dictionary of bounded size: a new key on top pushes out the key that was touched least recently. Everything is O(1).
-struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
-  private struct Slot: Sendable {
-    var key: Key
-    var value: Value
+public struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+  @usableFromInline struct Slot: Sendable {
+    @usableFromInline var key: Key
+    @usableFromInline var value: Value
+
+    @inlinable
+    init(key: Key, value: Value) {
+      self.key = key
+      self.value = value
+    }
   }
 
   /// How many keys fit.
-  let capacity: Int
-  private var positions: [Key: Int32] = [:]
-  private var slots: [Slot?] = []
-  private var free: [Int32] = []
-  private var recency = SlotLists()
+  public let capacity: Int
+  @usableFromInline var positions: [Key: Int32] = [:]
+  @usableFromInline var slots: [Slot?] = []
+  @usableFromInline var free: [Int32] = []
+  @usableFromInline var recency = SlotLists()
 
-  /// Room for `capacity` keys; memory is taken only as they come.
-  init(capacity: Int) { self.capacity = max(1, capacity) }
+  /// Room for `capacity` keys, at least one; memory is taken only as they come.
+  @inlinable
+  public init(capacity: Int) { self.capacity = max(1, capacity) }
 
   /// Number of keys.
-  var count: Int { positions.count }
+  @inlinable public var count: Int { positions.count }
 
   /// The value of a key, without touching it.
-  func peek(_ key: Key) -> Value? { positions[key].flatMap { slots[Int($0)]?.value } }
+  @inlinable
+  public func peek(_ key: Key) -> Value? { positions[key].flatMap { slots[Int($0)]?.value } }
 
   /// The key touched least recently, and its value.
-  var oldest: (key: Key, value: Value)? { recency.first().flatMap { slots[$0].map { ($0.key, $0.value) } } }
+  @inlinable public var oldest: (key: Key, value: Value)? {
+    recency.first().flatMap { slots[$0].map { ($0.key, $0.value) } }
+  }
 
   /// Lends the value of a key for change and makes the key the most recent; a key that is missing gets `initial` first.
+  @inlinable
   @inline(__always)
-  mutating func touch<R>(_ key: Key, initial: @autoclosure () -> Value, _ body: (inout Value) -> R) -> R {
+  public mutating func touch<R>(_ key: Key, initial: @autoclosure () -> Value, _ body: (inout Value) -> R) -> R {
     let slot: Int
     if let position = positions[key] {
       slot = Int(position)
@@ -37,11 +48,22 @@ struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     return body(&slots[slot]!.value)
   }
 
+  /// Lends the value of a key for change and makes the key the most recent; nil if it is missing.
+  @inlinable
+  @inline(__always)
+  public mutating func touchIfPresent<R>(_ key: Key, _ body: (inout Value) -> R) -> R? {
+    guard let position = positions[key] else { return nil }
+    recency.append(Int(position))
+    return body(&slots[Int(position)]!.value)
+  }
+
   /// Sets a value and makes its key the most recent.
-  mutating func set(_ key: Key, to value: Value) { touch(key, initial: value) { $0 = value } }
+  @inlinable
+  public mutating func set(_ key: Key, to value: Value) { touch(key, initial: value) { $0 = value } }
 
   /// Forgets a key.
-  mutating func remove(_ key: Key) {
+  @inlinable
+  public mutating func remove(_ key: Key) {
     guard let position = positions.removeValue(forKey: key) else { return }
     recency.remove(Int(position))
     slots[Int(position)] = nil
@@ -49,9 +71,11 @@ struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   }
 
   /// Forgets everything.
-  mutating func removeAll() { self = RecencyMap(capacity: capacity) }
+  @inlinable
+  public mutating func removeAll() { self = RecencyMap(capacity: capacity) }
 
-  private mutating func place(_ key: Key, _ value: Value) -> Int {
+  @inlinable
+  mutating func place(_ key: Key, _ value: Value) -> Int {
     if positions.count >= capacity, let oldest { remove(oldest.key) }
     if let reused = free.popLast() {
       positions[key] = reused

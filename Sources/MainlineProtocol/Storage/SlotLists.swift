@@ -1,28 +1,42 @@
 /// Doubly linked lists through numbered slots, each slot in at most one list: appending, removing and taking the oldest
 /// are O(1) and allocate nothing once the links are there.
+@usableFromInline
 struct SlotLists: Sendable {
-  private struct Link: Sendable {
-    var previous: Int32 = -1
-    var next: Int32 = -1
+  @usableFromInline struct Link: Sendable {
+    @usableFromInline var previous: Int32 = -1
+    @usableFromInline var next: Int32 = -1
     /// The list that the slot is in; −1 for none.
-    var list: Int32 = -1
+    @usableFromInline var list: Int32 = -1
+
+    @inlinable init() {}
+
+    @inlinable
+    init(previous: Int32, next: Int32, list: Int32) {
+      self.previous = previous
+      self.next = next
+      self.list = list
+    }
   }
 
-  private struct Ends: Sendable {
-    var first: Int32 = -1
-    var last: Int32 = -1
+  @usableFromInline struct Ends: Sendable {
+    @usableFromInline var first: Int32 = -1
+    @usableFromInline var last: Int32 = -1
+
+    @inlinable init() {}
   }
 
   /// Bytes for each slot.
   static let overhead = MemoryLayout<Link>.stride
 
-  private var links: [Link] = []
-  private var ends: [Ends]
+  @usableFromInline var links: [Link] = []
+  @usableFromInline var ends: [Ends]
 
   /// Empty lists, numbered from 0.
+  @inlinable
   init(count: Int = 1) { ends = Array(repeating: Ends(), count: count) }
 
   /// The slot that was appended to the list first of those in it; nil if it is empty.
+  @inlinable
   @inline(__always)
   func first(of list: Int = 0) -> Int? { ends[list].first >= 0 ? Int(ends[list].first) : nil }
 
@@ -30,6 +44,7 @@ struct SlotLists: Sendable {
   func next(after slot: Int) -> Int? { links[slot].next >= 0 ? Int(links[slot].next) : nil }
 
   /// Appends a slot, taking it out of the list that it is in.
+  @inlinable
   mutating func append(_ slot: Int, to list: Int = 0) {
     while slot >= links.count { links.append(Link()) }
     remove(slot)
@@ -40,6 +55,7 @@ struct SlotLists: Sendable {
   }
 
   /// Takes a slot out of the list that it is in, if any.
+  @inlinable
   mutating func remove(_ slot: Int) {
     guard slot < links.count, links[slot].list >= 0 else { return }
     let link = links[slot]

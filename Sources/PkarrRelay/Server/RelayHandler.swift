@@ -1,0 +1,219 @@
+import Addresses
+import EventLoops
+import HTTP
+import Logging
+import Pkarr
+import PkarrClient
+import PlainText
+
+/// Answers HTTP requests: a function from request to response, with limits, fields for browsers, routes and counts around
+/// what ``PacketService`` does.
+final class RelayHandler: Sendable {
+  /// Where a request came in.
+  enum Door: Hashable, Sendable {
+    /// The relay's own address, for everybody.
+    case front
+    /// The address for those who run the relay.
+    case admin
+  }
+
+  let service: PacketService
+  let hub: WatchHub
+  let log: RelayLog
+  /// Requests of each client.
+  let requests: SharedRateLimiter
+  private let lanes: [VerificationLane]
+  private let status: @Sendable () async -> RelayStatus
+  private let settings: LockedValue<Settings>
+  /// Most keys in one batch.
+  let batchLimit: Int
+
+  /// What can be changed while the relay works.
+  struct Settings: Sendable {
+    /// Whether addresses of clients are needed at all: only if there are limits.
+    var isLimited: Bool
+    /// Whether addresses of clients are taken from header fields.
+    var behindProxy: Bool
+  }
+
+  /// `lanes`: where signatures are checked, one for each loop that serves requests.
+  init(
+    _ service: PacketService, hub: WatchHub, log: RelayLog, requests: SharedRateLimiter, lanes: [VerificationLane],
+    settings: Settings, batchLimit: Int, status: @escaping @Sendable () async -> RelayStatus
+  ) {
+    self.service = service
+    self.hub = hub
+    self.log = log
+    self.requests = requests
+    self.lanes = lanes
+    self.batchLimit = batchLimit
+    self.status = status
+    self.settings = LockedValue(settings)
+  }
+
+  /// Goes on with other settings.
+  func change(to new: Settings) { settings.withLock { $0 = new } }
+
+  /// The relay's own address. `servesAdmin`: whether `/health` and `/metrics` are there too.
+  func frontHandler(servesAdmin: Bool) -> HTTPHandler {
+    let routes = frontRoutes(servesAdmin: servesAdmin)
+    return { request in await self.respond(to: request, routes) }
+  }
+
+  /// The address for those who run the relay: without limits.
+  var adminHandler: HTTPHandler {
+    var router = HTTPRouter()
+    addAdminRoutes(to: &router)
+    let routes = router
+    return { request in
+      do {
+        return try await routes.respond(to: request)
+      } catch {
+        return self.response(to: error)
+      }
+    }
+  }
+
+  // MARK: - Around the routes
+
+  private nonisolated(nonsending) func respond(to request: HTTPRequest, _ routes: HTTPRouter) async -> HTTPResponse {
+    let start = MonotonicClock.now
+    let client = clientAddress(of: request)
+    var response: HTTPResponse
+    switch admit(request, client, at: start) {
+    case .refused(let refusal): response = refusal
+    case .allowed(let limit):
+      response = await answer(request, client, routes)
+      if let limit {
+        response.fields.append(.xRateLimitLimit, limit.burst)
+        response.fields.append(.xRateLimitRemaining, limit.remaining)
+      }
+    }
+    let code = response.status.code
+    service.counter.add { $0.count(status: code) }
+    logRequest(request, client, code, since: start)
+    return response
+  }
+
+  private nonisolated(nonsending) func answer(
+    _ request: HTTPRequest, _ client: IPAddress?, _ routes: HTTPRouter
+  ) async -> HTTPResponse {
+    if request.method == .options { return CORS.preflight(request.fields) }
+    if var response = readyResponse(to: request) {
+      CORS.appendOrigin(of: request.fields, to: &response.fields)
+      return response
+    }
+    var request = request
+    request.context.clientAddress = client
+    var response: HTTPResponse
+    do {
+      response = try await routes.respond(to: request)
+    } catch {
+      response = self.response(to: error)
+    }
+    // Packets bring these along.
+    if !response.fields.contains(.accessControlAllowCredentials) {
+      response.fields.append(contentsOf: CORS.fixedFields)
+    }
+    CORS.appendOrigin(of: request.fields, to: &response.fields)
+    return response
+  }
+
+  /// Nil if it is not needed or not known.
+  private func clientAddress(of request: HTTPRequest) -> IPAddress? {
+    let settings = settings.withLock { $0 }
+    guard settings.isLimited else { return nil }
+    return ClientAddress.find(
+      in: request.fields, peer: request.context.peer?.address, behindProxy: settings.behindProxy)
+  }
+
+  private enum Admission {
+    case allowed((burst: UInt32, remaining: UInt32)?)
+    case refused(HTTPResponse)
+  }
+
+  private func admit(_ request: HTTPRequest, _ client: IPAddress?, at now: UInt64) -> Admission {
+    guard let client else {
+      guard settings.withLock({ $0.isLimited }) else { return .allowed(nil) }
+      var response = HTTPResponse.text("Unable To Extract Key!", status: .internalServerError)
+      response.fields.append(contentsOf: CORS.fields(for: request.fields))
+      return .refused(response)
+    }
+    guard let (decision, burst) = requests.admit(client, at: now) else { return .allowed(nil) }
+    switch decision {
+    case .allowed(let remaining): return .allowed((burst, remaining))
+    case .refused(let seconds):
+      service.counter.add { $0.count(.requests) }
+      var response = HTTPResponse.text("Too Many Requests! Wait for \(seconds)s", status: .tooManyRequests)
+      response.fields.append(.retryAfter, seconds)
+      response.fields.append(.xRateLimitAfter, seconds)
+      response.fields.append(.xRateLimitLimit, burst)
+      response.fields.append(.xRateLimitRemaining, 0)
+      response.fields.append(contentsOf: CORS.fields(for: request.fields))
+      return .refused(response)
+    }
+  }
+
+  private func response(to error: any Error) -> HTTPResponse {
+    switch error {
+    case let failure as RelayFailure:
+      service.counter.add { $0.failures[failure.name, default: 0] &+= 1 }
+      return failure.response
+    case let refusal as HTTPRefusal: return refusal.response
+    case let error as HTTPError: return error.response
+    default:
+      log.current.error("request.failed", ["error": .string("\(error)")])
+      return .text("Internal error", status: .internalServerError)
+    }
+  }
+
+  private func logRequest(_ request: HTTPRequest, _ client: IPAddress?, _ status: Int, since start: UInt64) {
+    let log = log.current
+    guard log.level <= .debug else { return }
+    log.debug(
+      "http.request",
+      [
+        "method": .string(request.method.text), "target": .string(request.target.description),
+        "status": JSON(status), "client": client.map { .string($0.description) } ?? .null,
+        "microseconds": JSON((MonotonicClock.now - start) / 1000),
+      ])
+  }
+
+  // MARK: - What lies ready
+
+  /// The answer to a plain request for a popular key; nil if it is no such request, or nothing lies ready.
+  private func readyResponse(to request: HTTPRequest) -> HTTPResponse? {
+    let path = request.target.path
+    guard path.utf8.count == PublicKey.textLength + 1, request.target.query == nil,
+      request.method == .get || request.method == .head, PacketForm(preferredBy: request.fields) == .payload,
+      let (answer, mustTell) = service.shelf.ready.answer(to: path, at: .wallClock)
+    else { return nil }
+    if mustTell {
+      guard let key = PublicKey(String(path.dropFirst())), service.shelf.use(key) else {
+        service.shelf.ready.forget(path)
+        return nil
+      }
+    }
+    service.counter.add { $0.count(.memory) }
+    return answer.response(to: request.fields)
+  }
+
+  /// Where a request's signatures are checked.
+  func lane(of request: HTTPRequest) -> VerificationLane? {
+    guard let loop = request.context.eventLoop else { return lanes.first }
+    return lanes.first { $0.loop === loop } ?? lanes.first
+  }
+
+  // MARK: - Routes for those who run the relay
+
+  func addAdminRoutes(to router: inout HTTPRouter) {
+    let status = status
+    router.on(.get, "/health") { _, _ in RelayHealth.response(await status()) }
+    router.on(.get, "/metrics") { _, _ in RelayMetrics.response(await status()) }
+  }
+
+  func addStatusPage(to router: inout HTTPRouter) {
+    let status = status
+    router.on(.get, "/") { _, _ in StatusPage.response(await status()) }
+  }
+}

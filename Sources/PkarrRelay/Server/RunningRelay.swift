@@ -1,0 +1,140 @@
+import Addresses
+import EventLoops
+import Glibc
+import HTTP
+import Logging
+import Mainline
+import MainlineProtocol
+import Pkarr
+import PkarrClient
+import PlainText
+
+/// All that belongs to a relay while it runs.
+struct RunningRelay: Sendable {
+  let node: MainlineNode
+  let localEndpoints: [Endpoint]
+  let adminEndpoint: Endpoint?
+  let core: RelayCore
+  private let servers: RelayServers
+  private let tls: RelayTLS?
+  private let loops: [EventLoop]
+  private let cache: RelayCache
+
+  /// Starts everything; what was started before something fails is ended again.
+  static func start(
+    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ log: RelayLog
+  ) async throws(RelayStartError) -> RunningRelay {
+    // Reading a large cache takes a moment, and must not hold up a thread that others share.
+    let cacheResult = await onOwnThread {
+      Result { () throws(RelayStartError) in try RelayCache.open(configuration.cache, log) }
+    }
+    let cache = try cacheResult.get()
+    do throws(RelayStartError) {
+      return try await start(configuration, options, log, cache)
+    } catch {
+      await onOwnThread { cache.close() }
+      throw error
+    }
+  }
+
+  private static func start(
+    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ log: RelayLog, _ cache: RelayCache
+  ) async throws(RelayStartError) -> RunningRelay {
+    let tls = try configuration.http.tls.map { settings throws(RelayStartError) in
+      try RelayTLS(settings, authorityDirectory: cache.authorityDirectory, log)
+    }
+    let limiters = RelayLimiters(configuration.rateLimiter)
+    let counter = RelayCounter()
+    let node = try await startNode(configuration, options, limiters, counter)
+    var loops: [EventLoop] = []
+    do throws(SystemError) {
+      for index in 0..<threadCount(configuration) {
+        let loop = try EventLoop(name: "http-\(index)")
+        try loop.start()
+        loops.append(loop)
+      }
+      let network = DHTNetwork(client: DHTClient(sharing: node, reportPolicy: options.reportPolicy), log: log)
+      let core = RelayCore(
+        configuration, network: network, cache: cache.packets, limiters: limiters, counter: counter, loops: loops,
+        version: options.version, log: log)
+      let servers = try await RelayServers.start(configuration, options, core: core, tls: tls, loops: loops)
+      let relay = RunningRelay(
+        node: node, localEndpoints: servers.localEndpoints, adminEndpoint: servers.adminEndpoint, core: core,
+        servers: servers, tls: tls, loops: loops, cache: cache)
+      relay.announce(log)
+      return relay
+    } catch {
+      for loop in loops { await loop.shutdown() }
+      try? await node.shutdown()
+      throw .system(error)
+    }
+  }
+
+  private static func startNode(
+    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ limiters: RelayLimiters,
+    _ counter: RelayCounter
+  ) async throws(RelayStartError) -> MainlineNode {
+    var settings = configuration.mainline.configuration
+    settings.node.requestFilter = limiters.requestFilter(counter)
+    options.configureNode?(&settings)
+    do throws(SystemError) {
+      return try await MainlineNode(settings)
+    } catch {
+      throw .system(error)
+    }
+  }
+
+  private static func threadCount(_ configuration: RelayConfiguration) -> Int {
+    configuration.http.threads > 0 ? configuration.http.threads : max(1, min(64, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+  }
+
+  private func announce(_ log: RelayLog) {
+    log.current.notice(
+      "relay.started",
+      [
+        "http": .array(localEndpoints.map { .string("\($0)") }),
+        "admin": adminEndpoint.map { .string("\($0)") } ?? .null,
+        "dht": .array(node.localEndpoints.map { .string("\($0)") }),
+        "cache": cache.directory.map { .string($0) } ?? .null,
+      ])
+  }
+
+  // MARK: - While it runs
+
+  /// How it is doing.
+  func status() async -> RelayStatus { await core.status.read() }
+
+  /// Goes on with other limits.
+  func apply(_ limits: RateLimiterConfiguration?) { core.apply(limits) }
+
+  /// Reads the files of certificates again; what went wrong.
+  func reloadCertificates() -> [String] { tls?.reload() ?? [] }
+
+  /// Ends everything, in the order in which one part needs another.
+  func shutdown(grace: Duration) async {
+    core.hub.shutdown()
+    await servers.shutdown(grace: grace)
+    core.service.lookups.shutdown()
+    do throws(SystemError) {
+      try await node.shutdown()
+    } catch {
+      core.log.current.error("dht.table_not_saved", ["error": .string("\(error)")])
+    }
+    for loop in loops { await loop.shutdown() }
+    let cache = cache
+    await Self.onOwnThread { cache.close() }
+  }
+
+  /// Runs something that blocks on a thread that nobody else needs.
+  private static func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+    await withUnsafeContinuation { continuation in
+      let work: @Sendable () -> Void = { continuation.resume(returning: body()) }
+      do throws(SystemError) {
+        _ = try NativeThread.start(name: "relay-cache", isDetached: true, work)
+      } catch {
+        // No thread to be had: then somebody has to wait.
+        work()
+      }
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import Addresses
+import EventLoops
+import Pkarr
+import PkarrClient
+import PkarrStore
+
+/// What a relay does with packets, whoever asks: resolve and publish by its rules. Knows no HTTP.
+final class PacketService: Sendable {
+  let policy: CachePolicy
+  let shelf: PacketShelf
+  let lookups: LookupCoordinator
+  let counter: RelayCounter
+  /// DHT operations of each client.
+  let operations: SharedRateLimiter
+  private let network: any RelayNetwork
+
+  init(
+    network: any RelayNetwork, shelf: PacketShelf, policy: CachePolicy, operations: SharedRateLimiter,
+    counter: RelayCounter
+  ) {
+    self.network = network
+    self.shelf = shelf
+    self.policy = policy
+    self.operations = operations
+    self.counter = counter
+    lookups = LookupCoordinator(
+      network, onPacket: { shelf.offer($0) }, onEnd: { duration in counter.add { $0.lookups.add(duration) } })
+  }
+
+  /// A packet that was found.
+  struct Found: Sendable {
+    var packet: SignedPacket
+    var source: RelayCounts.Source
+    /// For keeping an answer made from a packet of the cache.
+    var version: ReadyAnswers.Version?
+  }
+
+  /// Finds the packet of a key. `client`: whose quota a lookup in the DHT is taken from; nil: nobody's.
+  func resolve(
+    _ key: PublicKey, _ resolvePolicy: ResolvePolicy, for client: IPAddress?
+  ) async throws(RelayFailure) -> Found {
+    // Counts as a use under every policy.
+    let (cached, version) = shelf.packet(of: key)
+    switch resolvePolicy {
+    case .cacheOnly:
+      guard let cached else { throw .notFound }
+      return Found(packet: cached, source: .cache, version: version)
+    case .cacheFirst:
+      if let cached, !cached.isExpired(policy) { return Found(packet: cached, source: .cache, version: version) }
+      return try await lookUp(key, .first(floor: CacheContext(cached: cached, policy: policy)), for: client)
+    case .networkOnly: return try await lookUp(key, .newest, for: client)
+    }
+  }
+
+  /// Asks the DHT for the newest packet of a key, for nobody in particular.
+  func refresh(_ key: PublicKey) async {
+    _ = try? await lookups.packet(of: key, wants: .newest)
+  }
+
+  /// Publishes a packet; the number of nodes that stored it. It is safe in the cache when this returns.
+  func publish(_ packet: SignedPacket, for client: IPAddress?) async throws(RelayFailure) -> Int {
+    if shelf.cache.peek(packet.publicKey.target)?.isMoreRecent(than: packet) == true { throw .notMostRecent }
+    guard packet.timestamp.isPublishable else { throw .notPublishable(NotPublishable(timestamp: packet.timestamp)) }
+    try takeOperation(client)
+    let start = MonotonicClock.now
+    let stored = try await network.publish(packet)
+    counter.add { counts in
+      counts.published &+= 1
+      counts.publications.add(.nanoseconds(Int64(clamping: MonotonicClock.now - start)))
+    }
+    lookups.outdate(packet.publicKey)
+    try await shelf.store(packet)
+    return stored
+  }
+
+  private func lookUp(
+    _ key: PublicKey, _ want: LookupWant, for client: IPAddress?
+  ) async throws(RelayFailure) -> Found {
+    try takeOperation(client)
+    let (packet, isShared) = try await lookups.packet(of: key, wants: want)
+    if isShared { counter.add { $0.coalesced &+= 1 } }
+    return Found(packet: packet, source: .dht)
+  }
+
+  private func takeOperation(_ client: IPAddress?) throws(RelayFailure) {
+    guard let client, !operations.allows(client) else { return }
+    counter.add { $0.count(.dhtOperations) }
+    throw .tooManyOperations
+  }
+}

@@ -1,0 +1,109 @@
+import Addresses
+import EventLoops
+import Pkarr
+
+/// Checks the signatures of packets that arrive on one event loop, a few each turn, in the order of
+/// ``VerificationQueue``. Touched on the loop's thread only, except where said otherwise.
+final class VerificationLane: @unchecked Sendable {
+  /// Signatures checked before the loop looks at its connections again: about half a millisecond.
+  static let jobsPerTurn = 8
+
+  /// A packet that waits.
+  private final class Job: @unchecked Sendable {
+    let payload: [UInt8]
+    let key: PublicKey
+    private var continuation: UnsafeContinuation<Result<SignedPacket, RelayFailure>, Never>?
+
+    init(_ payload: [UInt8], _ key: PublicKey) {
+      self.payload = payload
+      self.key = key
+    }
+
+    /// True once nobody waits for it any more.
+    var isOver: Bool { continuation == nil }
+
+    func wait(_ continuation: UnsafeContinuation<Result<SignedPacket, RelayFailure>, Never>) {
+      self.continuation = continuation
+    }
+
+    func answer(_ result: Result<SignedPacket, RelayFailure>) {
+      continuation?.resume(returning: result)
+      continuation = nil
+    }
+  }
+
+  let loop: EventLoop
+  private let counter: RelayCounter
+  private var queue = VerificationQueue<Job>()
+  private var isScheduled = false
+
+  init(on loop: EventLoop, _ counter: RelayCounter) {
+    self.loop = loop
+    self.counter = counter
+  }
+
+  /// How many packets wait. Any thread may ask.
+  func waiting() async -> Int { await loop.submit { self.queue.count } }
+
+  /// Checks a relay payload once it is its turn. Any thread may ask.
+  ///
+  /// Throws `RelayFailure.invalidPacket`, or `.busy` if too many wait already.
+  func verify(_ payload: [UInt8], key: PublicKey, from client: IPAddress?) async throws(RelayFailure) -> SignedPacket {
+    // Not worth a place: no signature has to be checked for that.
+    let length = payload.count + 32
+    guard length >= SignedPacket.prefixLength else { throw .invalidPacket(.tooShort(length)) }
+    guard length <= SignedPacket.maximumLength else { throw .invalidPacket(.tooLarge(length)) }
+    let job = Job(payload, key)
+    let result = await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        let enter: @Sendable () -> Void = {
+          job.wait(continuation)
+          self.enter(job, client)
+        }
+        if loop.isOnLoop { enter() } else { loop.execute(enter) }
+      }
+    } onCancel: {
+      // Behind the closure that enters it.
+      loop.execute { job.answer(.failure(.cancelled)) }
+    }
+    return try result.get()
+  }
+
+  private func enter(_ job: Job, _ client: IPAddress?) {
+    switch queue.add(job, from: client, at: MonotonicClock.now) {
+    case .waiting: break
+    case .waitingInsteadOf(let other): other.answer(.failure(.busy))
+    case .refused: return job.answer(.failure(.busy))
+    }
+    schedule()
+  }
+
+  private func schedule() {
+    if isScheduled || queue.isEmpty { return }
+    isScheduled = true
+    loop.execute {
+      self.isScheduled = false
+      self.work()
+      self.schedule()
+    }
+  }
+
+  private func work() {
+    let now = MonotonicClock.now
+    for (client, job) in queue.next(upTo: Self.jobsPerTurn, at: now) where !job.isOver {
+      do throws(SignedPacketError) {
+        let packet = try SignedPacket(relayPayload: job.payload, publicKey: job.key)
+        queue.report(client, isValid: true, at: now)
+        counter.add { $0.verified &+= 1 }
+        job.answer(.success(packet))
+      } catch {
+        queue.report(client, isValid: false, at: now)
+        counter.add { counts in
+          counts.verified &+= 1
+          counts.invalid &+= 1
+        }
+        job.answer(.failure(.invalidPacket(error)))
+      }
+    }
+  }
+}
