@@ -166,6 +166,19 @@ struct HandshakeTests {
     #expect(connection.client.error?.reason == .untrustedPeer)
   }
 
+  @Test("the authorities of the system do not vouch for those of a test; a system without any says so")
+  func systemTrust() throws {
+    let client: TLSClientContext
+    do { client = try TLSClientContext(TLSClientConfiguration()) } catch {
+      #expect(error.reason == .configuration && error.description.contains("ca-certificates"))
+      return
+    }
+    let connection = try Connection(client, .hostName("server.example"), server())
+    connection.run()
+    #expect(connection.client.error?.reason == .untrustedPeer)
+    #expect(connection.server.error?.reason == .alertReceived(UInt8(GNUTLS_A_UNKNOWN_CA.rawValue)))
+  }
+
   @Test("a client that cannot check a name, has no keys or no name is refused at once")
   func impossibleIdentities() throws {
     let sockets = try SocketPair()

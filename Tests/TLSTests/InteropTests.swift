@@ -237,25 +237,56 @@ struct InteropTests {
     }
   }
 
-  @Test("a certificate that is not for servers is refused by our client")
-  func purpose() async throws {
-    let (certificate, key) = (folder.file("client.pem"), folder.file("client-key.pem"))
+  /// A certificate that openssl has made for `server.example`, signed by itself.
+  private func opensslCertificate(_ key: [String], usage: String) async throws -> (
+    certificateFile: String, keyFile: String
+  ) {
+    let (certificate, keyFile) = (folder.file("openssl.pem"), folder.file("openssl-key.pem"))
     let made = await onThread {
       (try? ForeignProgram(
         "openssl",
-        [
-          "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out",
-          certificate, "-days", "2", "-subj", "/CN=x", "-addext", "subjectAltName=DNS:server.example", "-addext",
-          "extendedKeyUsage=clientAuth", "-addext", "keyUsage=digitalSignature,keyCertSign",
-        ]))?.finish()
+        ["req", "-x509", "-nodes", "-keyout", keyFile, "-out", certificate, "-days", "2", "-subj", "/CN=x"]
+          + ["-addext", "subjectAltName=DNS:server.example", "-addext", "extendedKeyUsage=\(usage)"]
+          + ["-addext", "keyUsage=digitalSignature,keyCertSign", "-newkey"] + key))?.finish()
     }
     #expect(made?.status == 0, "\(String(describing: made))")
-    let context = try TLSServerContext(
-      TLSServerConfiguration(certificates: [(certificateFile: certificate, keyFile: key)]))
-    let client = try TLSClientContext(TLSClientConfiguration(trust: .file(path: certificate)))
+    return (certificate, keyFile)
+  }
+
+  @Test("a certificate that is not for servers is refused by our client")
+  func purpose() async throws {
+    let files = try await opensslCertificate(["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], usage: "clientAuth")
+    let client = try TLSClientContext(TLSClientConfiguration(trust: .file(path: files.certificateFile)))
+    let context = try TLSServerContext(TLSServerConfiguration(certificates: [files]))
     let connection = try Connection(client, .hostName("server.example"), context)
     connection.run()
     #expect(connection.client.error?.reason == .untrustedPeer)
     #expect(connection.client.error?.description.contains("not for a server") == true)
+  }
+
+  @Test(
+    "RSA and P-384 certificates work as well",
+    arguments: [["rsa:2048"], ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"]])
+  func otherKeys(key: [String]) async throws {
+    let files = try await opensslCertificate(key, usage: "serverAuth")
+    let client = try TLSClientContext(TLSClientConfiguration(trust: .file(path: files.certificateFile)))
+    let context = try TLSServerContext(TLSServerConfiguration(certificates: [files]))
+    let connection = try Connection(client, .hostName("server.example"), context).connect()
+    #expect(connection.client.isConnected && connection.server.isConnected)
+    #expect(connection.client.error == nil)
+  }
+
+  @Test("a client whose first guess at a group is wrong is asked again, and still gets the certificate for its name")
+  func helloRetry() async throws {
+    let context = try TLSServerContext(
+      TLSServerConfiguration(certificates: [
+        authority.issue(["other.example"], file: "other"), authority.issue(["server.example"]),
+      ]))
+    let result = try await openssl(context, "server.example", ["-groups", "X448:X25519", "-msg"])
+    #expect(result.status == 0 && result.output.contains("HELLO"), "\(result.output)")
+    #expect(result.output.components(separatedBy: ", ClientHello").count == 3, "\(result.output)")
+    #expect(result.served.last?.negotiated.contains("X25519") == true)
+    let refused = try await openssl(context, "server.example", ["-groups", "ffdhe2048"])
+    #expect(refused.status != 0 && refused.served.last?.error != nil)
   }
 }

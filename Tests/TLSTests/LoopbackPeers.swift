@@ -180,6 +180,21 @@ enum LoopbackClient {
     return -1
   }
 
+  /// The two ends of a TCP connection within this process.
+  static func connectedPair() throws -> (Int32, Int32) {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    var address = loopback(port: 0)
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    try #require(
+      withSocketAddress(&address) {
+        bind(listener, $0, size) == 0 && Glibc.listen(listener, 1) == 0 && getsockname(listener, $0, &size) == 0
+          && connect(client, $0, size) == 0
+      })
+    return (client, accept(listener, nil, nil))
+  }
+
   /// A port that nobody listens on now.
   static func freePort() throws -> UInt16 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -208,6 +223,14 @@ private func withSocketAddress<R>(
   }
 }
 
+/// Blocks or unblocks a signal for this thread.
+func setSignalMask(_ how: Int32, _ signal: Int32) {
+  var set = sigset_t()
+  sigemptyset(&set)
+  sigaddset(&set, signal)
+  pthread_sigmask(how, &set, nil)
+}
+
 /// A program of others.
 final class ForeignProgram: @unchecked Sendable {
   private let process = Process()
@@ -228,6 +251,8 @@ final class ForeignProgram: @unchecked Sendable {
   func finish(_ text: String = "", closesInput: Bool = true) -> (status: Int32, output: String) {
     let deadline = DispatchWorkItem { [process] in if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
     DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: deadline)
+    // It may end without reading its input.
+    setSignalMask(SIG_BLOCK, SIGPIPE)
     try? input.fileHandleForWriting.write(contentsOf: Data(text.utf8))
     if closesInput { try? input.fileHandleForWriting.close() }
     let bytes = (try? output.fileHandleForReading.readToEnd()) ?? Data()

@@ -26,9 +26,13 @@ struct StreamTests {
     return connection
   }
 
+  /// Bytes without a period that a record or a buffer could have.
   private static func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     var random = RandomSource(seed: seed)
-    return random.bytes(count)
+    let block = random.bytes(min(count, 4093))
+    var bytes: [UInt8] = []
+    while bytes.count < count { bytes += block.prefix(count - bytes.count) }
+    return bytes
   }
 
   private func expectAllArrived(_ connection: Connection) {
@@ -192,6 +196,9 @@ struct StreamTests {
 
   @Test("a peer that is gone is an error of the socket, not a signal that ends the process")
   func brokenPipe() throws {
+    // The threads of Dispatch block it, so that it could not be seen.
+    setSignalMask(SIG_UNBLOCK, SIGPIPE)
+    defer { setSignalMask(SIG_BLOCK, SIGPIPE) }
     let connection = try connected()
     // Unread bytes make the system answer with a reset.
     #expect(try connection.client.session.write([1]) == 1)
@@ -262,6 +269,33 @@ struct StreamTests {
     for _ in 0..<1000 { empty.client.session.sendEmptyRecord() }
     let other = #expect(throws: TLSError.self) { try empty.server.session.readBytes() }
     #expect(other?.code == GNUTLS_E_TOO_MANY_EMPTY_PACKETS)
+  }
+
+  @Test("a server that has no tickets to send acknowledges the client's last message at once")
+  func acknowledgement() throws {
+    var configuration = TLSServerConfiguration(rawKey: key)
+    configuration.sessionTickets = false
+    let (first, second) = try LoopbackClient.connectedPair()
+    defer {
+      close(first)
+      close(second)
+    }
+    let client = try TLSSession(connecting: client, to: .rawKey(key.publicKey), descriptor: first)
+    let server = try TLSSession(accepting: TLSServerContext(configuration), descriptor: second)
+    func delaysAcknowledgements() -> Bool {
+      var value: Int32 = 0
+      var size = socklen_t(MemoryLayout<Int32>.size)
+      #expect(getsockopt(second, Int32(IPPROTO_TCP), TCP_QUICKACK, &value, &size) == 0)
+      return value == 0
+    }
+    var delayedBefore = false
+    while true {
+      let isClientDone = try client.handshake() == .done
+      delayedBefore = delaysAcknowledgements()
+      if try server.handshake() == .done, isClientDone { break }
+    }
+    #expect(delayedBefore, "the system would have delayed them")
+    #expect(!delaysAcknowledgements())
   }
 
   @Test("an idle connection holds no buffers")
