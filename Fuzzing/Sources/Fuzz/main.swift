@@ -1,4 +1,5 @@
 // fuzz TARGET [libFuzzer options and corpus folders]; `fuzz` alone lists the targets.
+// fuzz flood COUNT FOLDER…: see Flood.
 import Glibc
 
 /// libFuzzer's entry point for programs with a main function of their own.
@@ -8,6 +9,12 @@ func runFuzzer(
   _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
   _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
 ) -> Int32
+
+if CommandLine.argc > 3, CommandLine.arguments[1] == "flood", let count = Int(CommandLine.arguments[2]) {
+  var flood = Flood(folders: Array(CommandLine.arguments[3...]))
+  flood.run(count)
+  exit(0)
+}
 
 guard CommandLine.argc >= 2, let target = FuzzTarget.all.first(where: { $0.name == CommandLine.arguments[1] }) else {
   for target in FuzzTarget.all { print(target.name, target.maximumLength) }

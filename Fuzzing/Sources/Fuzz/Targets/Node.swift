@@ -100,6 +100,9 @@ struct NodeRun: ~Copyable {
     require(saved.nodes.count <= 400, "more nodes saved than may be")
   }
 
+  /// Items that the node keeps for others.
+  var storedItems: Int { node.info(at: now).storedItems }
+
   /// One query of a user, named by the first byte.
   private mutating func startQuery(_ bytes: [UInt8]) {
     guard !hasQueries || bytes.count % 4 == 0 else { return }
@@ -128,7 +131,8 @@ struct NodeRun: ~Copyable {
     collect()
   }
 
-  private func completed(_ datagram: [UInt8], for sender: Endpoint) -> [UInt8] {
+  /// The datagram with the transaction id and token that belong to its sender in place of the marks.
+  func completed(_ datagram: [UInt8], for sender: Endpoint) -> [UInt8] {
     var bytes = datagram
     if let transaction = transactions[sender] { Self.replace(Array("TTTT".utf8), in: &bytes, by: transaction) }
     if let token = tokens[sender] { Self.replace(Array("TOKENTOK".utf8), in: &bytes, by: token) }
