@@ -21,7 +21,7 @@ struct Pubky {
         .init("pubky resolve 8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo", "Look up the records of a key"),
       ],
       [
-        KeyCommands.group, PublishCommand.command, ResolveCommand.command, PacketCommands.group,
+        KeyCommands.group, PublishCommand.command, ResolveCommand.command, PacketCommands.group, RelayCommand.command,
         DHTCommands.group, TestnetCommand.command, DemoCommand.command, CompletionsCommand.command, ManCommand.command,
       ]),
     version: version)
