@@ -197,6 +197,18 @@ struct DHTClientTests {
     }
   }
 
+  @Test("without IPv6 on the machine the client does with IPv4, and without either it does not start")
+  func fallback() async throws {
+    var configuration = MainlineConfiguration.isolated()
+    // Nobody has this address (RFC 3849).
+    let nowhere = try #require(IPAddress("2001:db8::1"))
+    configuration.bindAddresses = [.loopbackV4, nowhere]
+    let client = try await DHTClient(configuration)
+    #expect(client.node.localEndpoints.map(\.address) == [.loopbackV4])
+    configuration.bindAddresses = [nowhere]
+    await #expect(throws: SystemError.self) { try await DHTClient(configuration) }
+  }
+
   @Test("a shared node outlives the client")
   func sharedNode() async throws {
     try await withTestnet { testnet in

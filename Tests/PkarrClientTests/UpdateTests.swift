@@ -62,7 +62,7 @@ struct UpdateTests {
   @Test("an item that is no packet is in use: the new version is above it")
   func unreadable() async throws {
     try await withNetworks(.dht) { networks in
-      let seq = Timestamp.wallClock.adding(seconds: 1000).seq
+      let seq = Timestamp.wallClock.adding(seconds: 200_000).seq
       try await networks.put(invalidItem(seq))
       let seen = LockedValue<Int64?>(nil)
       let client = try await networks.client()
@@ -72,6 +72,34 @@ struct UpdateTests {
       }
       #expect(seen.withLock { $0 } == seq)
       #expect(try await client.resolve(key, policy: .networkOnly).timestamp.seq == seq + 1)
+    }
+  }
+
+  @Test(
+    "what a relay says of an item that nobody can check is believed only up to a day ahead", arguments: [true, false])
+  func unproven(isFarAhead: Bool) async throws {
+    try await withNetworks(.relays) { networks in
+      let seq = Timestamp.wallClock.adding(seconds: isFarAhead ? 200_000 : 1000).seq
+      let relay = networks.relay
+      let transport = ScriptedTransport { request in
+        if request.method == .get {
+          return .success(RelayResponse(status: 404, fields: ["pkarr-invalid-signed-packet-seq": "\(seq)"]))
+        }
+        do throws(RelayTransportError) {
+          return .success(try await MemoryTransport(relay).send(request))
+        } catch {
+          return .failure(error)
+        }
+      }
+      let client = try await networks.client { $0.transport = transport }
+      let result = await Result { () async throws(UpdateError) in
+        try await client.publish(updating: keypair) { _ in TXT("_", "x") }.storedNodes
+      }
+      if isFarAhead {
+        #expect(result.failure?.name == "InvalidSignedPacket" && relay.requests.isEmpty)
+      } else {
+        #expect(relay.packet(of: key)?.timestamp.seq == seq + 1)
+      }
     }
   }
 

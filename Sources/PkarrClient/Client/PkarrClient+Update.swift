@@ -109,18 +109,32 @@ extension PkarrClient {
 
   /// What is published under a key: the newest of all networks, or the cached packet if that is newer.
   private func publishedState(of key: PublicKey) async throws(UpdateError) -> PublishedState {
+    let race = await lookup(key, .networkOnly, cached: nil).run()
     let state: PublishedState
-    do throws(ResolveError) {
-      state = .packet(try await resolve(key, policy: .networkOnly, allowsStale: false))
+    do throws(ResolveFailure) {
+      state = .packet(try conclude(race, key, cached: nil, allowsStale: false).packet)
     } catch {
-      switch error {
+      switch error.error {
       case .notFound: state = .nothing
-      case .invalidSignedPacket(let seq): state = .unreadable(seq: seq)
+      case .invalidSignedPacket(let seq):
+        guard race.isCredible(invalidSeq: seq, at: clock.wallClock()) else { throw .resolve(error.error) }
+        state = .unreadable(seq: seq)
       case .noDHTNodesQueried, .noResponses, .noUsableResponses, .unexpectedResponses, .cancelled:
-        throw .resolve(error)
+        throw .resolve(error.error)
       }
     }
     guard let cached = cache?.peek(key.target), cached.timestamp > state.observed else { return state }
     return .packet(cached)
+  }
+}
+
+extension ResolveRace {
+  /// True if an item of this version that is no packet is to be believed in, and replaced.
+  ///
+  /// On the DHT its owner has signed it. A relay only says so: if it could name any version, its lie would make the owner
+  /// sign the last version there is, and nothing could ever be published after that.
+  fileprivate func isCredible(invalidSeq seq: Int64, at now: Timestamp) -> Bool {
+    if case .failure(.invalidSignedPacket(seq))? = completion?.result { return true }
+    return seq < 0 || Timestamp(seq: seq) <= now.adding(seconds: 86400)
   }
 }
