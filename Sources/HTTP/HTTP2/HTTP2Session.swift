@@ -1,259 +1,210 @@
 import CNghttp2
 
-/// The server's side of an HTTP/2 connection (RFC 9113) without the connection: bytes in, bytes out. nghttp2 does the
-/// frames and the compression of heads.
+/// The server's side of a connection of HTTP/2 (RFC 9113): bytes in, bytes out, no I/O and no clock.
 ///
-/// Lives on one event loop.
+/// nghttp2 keeps the state of frames, streams, windows and header tables. The session turns what it says into requests,
+/// feeds it responses, and adds what nghttp2 leaves open: limits for heads, for floods of frames and for resets, and
+/// responses where nghttp2 would only reset a stream.
+///
+/// All calls must come from one thread. After each ``receive(_:)``, and after calls that send something, ask
+/// ``produceOutput(into:limit:)`` until ``wantsOutput`` is false or nothing more comes; it may be true while windows are
+/// closed. Once ``isFinished``, send what is left and close the connection.
+///
+/// Memory is bounded: the peer may have ``HTTP2Settings/connectionWindow`` bytes of bodies waiting, a response that is
+/// written piece by piece waits at ``HTTP2Settings/highWater``. A peer that never opens its windows holds them as long as
+/// it likes: who owns the connection watches ``hasBufferedData`` and ``sentDataBytes``.
 final class HTTP2Session {
   let settings: HTTP2Settings
-  unowned let delegate: any HTTP2SessionDelegate
-  private let session: OpaquePointer
-  var streams: [Int32: HTTP2Stream] = [:]
-  private var budget: FrameBudget
-  private let now: () -> UInt64
-  /// The client broke a limit of ours; said with GOAWAY.
-  private var violation: HTTP2Error?
-  private var isFeeding = false
+  weak var delegate: (any HTTP2SessionDelegate)?
+  /// Nanoseconds of a monotonic clock.
+  let now: () -> UInt64
 
-  /// - `now`: nanoseconds of a clock that only moves forward.
-  init(settings: HTTP2Settings, now: @escaping () -> UInt64, delegate: any HTTP2SessionDelegate) {
+  private(set) var nghttp2: OpaquePointer?
+  var streams: [Int32: HTTP2Stream] = [:]
+  var frames: HTTP2FrameGuard
+  /// What the peer does too much of, found inside of a callback.
+  var violation: HTTP2Error?
+  /// Streams whose writers wait and may go on.
+  var writable: [Int32] = []
+  var shutdown = Shutdown.none
+  /// Why the connection ended or is ending before its time; nil while it works, and after a graceful end.
+  private(set) var error: HTTP2Error?
+  /// Bytes of response bodies given out so far.
+  private(set) var sentDataBytes: UInt64 = 0
+  private var isBroken = false
+  private var isInside = false
+
+  /// How far a graceful shutdown has come.
+  enum Shutdown {
+    case none
+    /// The peer was told not to begin streams; those on their way are served until it has answered a PING.
+    case announced
+    /// New streams are refused.
+    case final
+  }
+
+  /// Begins a session; the server's SETTINGS are the first output.
+  init(settings: HTTP2Settings = HTTP2Settings(), delegate: (any HTTP2SessionDelegate)?, now: @escaping () -> UInt64) {
     self.settings = settings
     self.delegate = delegate
     self.now = now
-    budget = FrameBudget(burst: settings.idleFrameBurst, perSecond: settings.idleFramesPerSecond, at: now())
-    var option: OpaquePointer?
-    nghttp2_option_new(&option)
-    defer { nghttp2_option_del(option) }
-    nghttp2_option_set_no_auto_window_update(option, 1)
-    nghttp2_option_set_no_closed_streams(option, 1)
-    nghttp2_option_set_max_outbound_ack(option, settings.maximumWaitingAcknowledgements)
-    nghttp2_option_set_max_settings(option, 32)
-    nghttp2_option_set_max_continuations(option, settings.maximumContinuations)
-    nghttp2_option_set_stream_reset_rate_limit(option, settings.resetBurst, settings.resetsPerSecond)
-    nghttp2_option_set_server_fallback_rfc7540_priorities(option, 0)
-    var made: OpaquePointer?
-    let code = HTTP2Callbacks.withCallbacks { nghttp2_session_server_new2(&made, $0, nil, option) }
-    guard code == 0, let made else { fatalError("nghttp2 has no memory for a session") }
-    session = made
-    nghttp2_session_set_user_data(session, Unmanaged.passUnretained(self).toOpaque())
+    frames = HTTP2FrameGuard(settings)
+    let options = Self.makeOptions(settings)
+    defer { nghttp2_option_del(options) }
+    let context = Unmanaged.passUnretained(self).toOpaque()
+    guard nghttp2_session_server_new2(&nghttp2, Self.callbacks, context, options) == 0 else {
+      preconditionFailure("no memory for an HTTP/2 session")
+    }
     submitSettings()
   }
 
-  deinit { nghttp2_session_del(session) }
+  deinit { nghttp2_session_del(nghttp2) }
+
+  private static func makeOptions(_ settings: HTTP2Settings) -> OpaquePointer? {
+    var options: OpaquePointer?
+    guard nghttp2_option_new(&options) == 0 else { preconditionFailure("no memory for an HTTP/2 session") }
+    nghttp2_option_set_no_auto_window_update(options, 1)
+    nghttp2_option_set_max_outbound_ack(options, max(1, settings.maximumQueuedAcknowledgements))
+    // Resets are counted by the session, whose clock is given. This limit of nghttp2 reads one, and must not come first.
+    nghttp2_option_set_stream_reset_rate_limit(options, 1 << 40, 1 << 40)
+    return options
+  }
 
   private func submitSettings() {
-    var entries = [
-      entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.maximumConcurrentStreams),
-      entry(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.streamWindow),
-      entry(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings.maximumHeadBytes),
-      // Priorities as RFC 7540 had them are not followed (RFC 9218 §2.1).
-      entry(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1),
+    func entry(_ id: nghttp2_settings_id, _ value: Int, _ range: ClosedRange<Int>) -> nghttp2_settings_entry {
+      nghttp2_settings_entry(
+        settings_id: Int32(id.rawValue), value: UInt32(min(max(value, range.lowerBound), range.upperBound)))
+    }
+    let largestWindow = Int(Int32.max)
+    let entries = [
+      entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.maximumConcurrentStreams, 1...Int(UInt32.max)),
+      entry(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings.initialWindowSize, 1...largestWindow),
+      entry(NGHTTP2_SETTINGS_MAX_FRAME_SIZE, settings.maximumFrameSize, 16_384...16_777_215),
+      entry(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings.maximumHeadBytes, 0...Int(UInt32.max)),
+      // The tree of priorities is deprecated (RFC 9113 §5.3), and costs memory and time that the peer decides about.
+      entry(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1, 0...1),
     ]
-    nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), &entries, entries.count)
-    nghttp2_session_set_local_window_size(
-      session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Int32(settings.connectionWindow))
+    check(nghttp2_submit_settings(nghttp2, flag(NGHTTP2_FLAG_NONE), entries, entries.count))
+    let window = Int32(min(max(settings.connectionWindow, 65_535), largestWindow))
+    check(nghttp2_session_set_local_window_size(nghttp2, flag(NGHTTP2_FLAG_NONE), 0, window))
   }
 
-  private func entry(_ id: nghttp2_settings_id, _ value: Int) -> nghttp2_settings_entry {
-    nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: UInt32(value))
+  // MARK: - State
+
+  /// Streams that are not closed yet.
+  var openStreams: Int { streams.count }
+
+  /// True if there is something to send.
+  var wantsOutput: Bool { !isBroken && nghttp2_session_want_write(nghttp2) != 0 }
+
+  /// True if nothing will come and nothing need be sent any more: close the connection.
+  var isFinished: Bool {
+    isBroken || nghttp2_session_want_read(nghttp2) == 0 && nghttp2_session_want_write(nghttp2) == 0
   }
+
+  /// True if response bodies wait, be it for ``produceOutput(into:limit:)`` or for the peer's windows.
+  var hasBufferedData: Bool { streams.values.contains { !$0.outgoing.isEmpty } }
 
   // MARK: - Bytes
 
-  /// Works on bytes of the client. Throws when the connection must end after the output that is left.
+  /// Takes bytes from the peer.
+  ///
+  /// Throws when the connection must end; GOAWAY waits to be sent then, and the delegate has been told that all streams are
+  /// closed. Where nghttp2 itself finds the fault, this shows in ``error`` and ``isFinished`` only once its GOAWAY was
+  /// given out.
   func receive(_ bytes: UnsafeRawBufferPointer) throws(HTTP2Error) {
-    guard let base = bytes.baseAddress, !bytes.isEmpty else { return }
-    isFeeding = true
-    let used = nghttp2_session_mem_recv(session, base.assumingMemoryBound(to: UInt8.self), bytes.count)
-    isFeeding = false
-    if let violation { throw violation }
-    if used < 0 {
-      // nghttp2 says most errors itself; these it leaves to us.
-      terminate(
-        used == Int(NGHTTP2_ERR_FLOODED.rawValue) ? HTTP2ErrorCode.enhanceYourCalm : HTTP2ErrorCode.protocolError)
-      throw HTTP2Error(reason: String(cString: nghttp2_strerror(Int32(used))))
+    precondition(!isInside, "receive was called from within a delegate")
+    if let error { throw error }
+    guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
+    isInside = true
+    defer { isInside = false }
+    do throws(HTTP2Error) {
+      try frames.admit(bytes, at: now) { streams[$0] != nil }
+    } catch {
+      throw end(error)
+    }
+    let result = nghttp2_session_mem_recv(nghttp2, start.assumingMemoryBound(to: UInt8.self), bytes.count)
+    if let violation { throw end(violation) }
+    if result >= 0 { return }
+    switch nghttp2_error(rawValue: Int32(truncatingIfNeeded: result)) {
+    case NGHTTP2_ERR_BAD_CLIENT_MAGIC: throw end(.badPreface)
+    case NGHTTP2_ERR_FLOODED: throw end(.tooManyAcknowledgements)
+    default: throw end(.failed)
     }
   }
 
-  /// Appends frames that are to be sent, about `limit` bytes at most. Call again when they are sent.
+  /// Appends what is to be sent to `buffer`, until about `limit` bytes (one frame more at most) or nothing is left.
+  ///
+  /// While it runs, `buffer` must not be touched by the delegate. Throws only if the session has failed; nothing can be sent
+  /// any more then.
   func produceOutput(into buffer: inout [UInt8], limit: Int) throws(HTTP2Error) {
+    precondition(!isInside, "produceOutput was called from within a delegate")
+    if isBroken { throw error ?? .failed }
+    isInside = true
+    defer { isInside = false }
     let end = buffer.count + limit
     while buffer.count < end {
-      var bytes: UnsafePointer<UInt8>?
-      let count = nghttp2_session_mem_send(session, &bytes)
-      if count < 0 { throw HTTP2Error(reason: String(cString: nghttp2_strerror(Int32(count)))) }
-      guard count > 0, let bytes else { return }
-      buffer.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count))
-    }
-  }
-
-  /// True if there may be frames to send.
-  var wantsOutput: Bool { nghttp2_session_want_write(session) != 0 }
-
-  /// True when nothing can be received or sent any more.
-  var isFinished: Bool { !wantsOutput && nghttp2_session_want_read(session) == 0 }
-
-  /// True if a response waits for the client to open its window.
-  var hasBlockedOutput: Bool { streams.values.contains { $0.waitingBytes > 0 } }
-
-  /// True while fewer bytes of a response wait than should.
-  func hasRoom(_ id: Int32) -> Bool { (streams[id]?.waitingBytes ?? .max) < settings.outputHighWater }
-
-  // MARK: - Responses
-
-  /// Sends the head of a response, and its body if that is there already.
-  func respond(_ id: Int32, status: HTTPStatus, fields: HTTPFields, body: HTTP2ResponseBody) {
-    guard let stream = streams[id] else { return }
-    switch body {
-    case .none: break
-    case .bytes(let bytes):
-      stream.append(bytes)
-      stream.hasOutputEnded = true
-    case .stream: break
-    }
-    let code = HTTP2Headers.withNameValues(status: status, fields: fields) { headers in
-      if case .none = body { return nghttp2_submit_response(session, id, headers.baseAddress, headers.count, nil) }
-      var provider = HTTP2Callbacks.provider(for: stream)
-      return nghttp2_submit_response(session, id, headers.baseAddress, headers.count, &provider)
-    }
-    if code != 0 { reset(id, code: HTTP2ErrorCode.internalError) }
-  }
-
-  /// Tells the client to go on with its body (100 Continue).
-  func inform(_ id: Int32) {
-    guard streams[id] != nil else { return }
-    _ = HTTP2Headers.withNameValues(status: HTTPStatus(100), fields: HTTPFields()) { headers in
-      nghttp2_submit_headers(
-        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, nil, headers.baseAddress, headers.count, nil)
-    }
-  }
-
-  /// Adds to the body of a response; false if the writer should wait until ``hasRoom(_:)``.
-  func write(_ id: Int32, _ bytes: [UInt8]) -> Bool {
-    guard let stream = streams[id], !stream.hasOutputEnded else { return false }
-    stream.append(bytes)
-    resume(stream)
-    stream.isAboveHighWater = stream.waitingBytes >= settings.outputHighWater
-    return !stream.isAboveHighWater
-  }
-
-  /// Ends the body of a response.
-  func finish(_ id: Int32) {
-    guard let stream = streams[id] else { return }
-    stream.hasOutputEnded = true
-    resume(stream)
-  }
-
-  private func resume(_ stream: HTTP2Stream) {
-    guard stream.isDeferred else { return }
-    stream.isDeferred = false
-    nghttp2_session_resume_data(session, stream.id)
-  }
-
-  /// Breaks a stream off.
-  func reset(_ id: Int32, code: UInt32) {
-    nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, code)
-  }
-
-  /// Lets the client send so many bytes more.
-  func consumed(_ id: Int32, _ count: Int) {
-    // An unknown stream has ended; the connection's window still counts what it brought.
-    if streams[id] == nil {
-      nghttp2_session_consume_connection(session, count)
-    } else {
-      nghttp2_session_consume(session, id, count)
-    }
-  }
-
-  /// Takes no new requests; those that are under way go on.
-  func beginShutdown() {
-    let last = nghttp2_session_get_last_proc_stream_id(session)
-    nghttp2_submit_goaway(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, HTTP2ErrorCode.noError, nil, 0)
-  }
-
-  private func terminate(_ code: UInt32) { nghttp2_session_terminate_session(session, code) }
-
-  // MARK: - What nghttp2 tells
-
-  /// Counts a frame; false if the client has sent too many that do nothing.
-  func frameArrived(_ frame: nghttp2_frame_hd) -> Bool {
-    let isIdle: Bool
-    switch UInt32(frame.type) {
-    case NGHTTP2_HEADERS.rawValue: isIdle = false
-    case NGHTTP2_DATA.rawValue:
-      isIdle = frame.length == 0 && frame.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) == 0
-    default: isIdle = true
-    }
-    if !isIdle || budget.take(at: now()) { return true }
-    violation = HTTP2Error(reason: "too many frames that do nothing")
-    terminate(HTTP2ErrorCode.enhanceYourCalm)
-    return false
-  }
-
-  func sentContent() { budget.earn() }
-
-  func headBegan(_ id: Int32) { streams[id] = HTTP2Stream(id: id) }
-
-  /// A field of a head; false if the head is refused.
-  func fieldArrived(_ id: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) -> Bool {
-    guard let stream = streams[id] else { return true }
-    // Trailers are not looked at.
-    if stream.hasBegun || stream.isTooLarge { return true }
-    stream.headBytes += name.count + value.count + 32
-    if stream.headBytes > settings.maximumHeadBytes || stream.fields.count >= settings.maximumFields {
-      stream.isTooLarge = true
-      return true
-    }
-    if name.first == UInt8(ascii: ":") {
-      let text = String(decoding: value, as: UTF8.self)
-      switch String(decoding: name, as: UTF8.self) {
-      case ":method": stream.method = HTTPMethod(text)
-      case ":path": stream.path = text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) ? text : nil
-      case ":scheme": stream.scheme = text
-      case ":authority": stream.authority = text
-      default: stream.isMalformed = true
+      var frame: UnsafePointer<UInt8>?
+      let count = nghttp2_session_mem_send(nghttp2, &frame)
+      if count < 0 {
+        isBroken = true
+        throw self.end(.failed)
       }
-    } else {
-      stream.fields.append(lowercasedName: UnsafeRawBufferPointer(name), UnsafeRawBufferPointer(value))
+      if count > 0 { buffer.append(contentsOf: UnsafeBufferPointer(start: frame, count: count)) }
+      if let violation, error == nil { _ = self.end(violation) }
+      if !tellWritable(), count == 0 { return }
     }
+  }
+
+  /// True if somebody was told.
+  private func tellWritable() -> Bool {
+    if writable.isEmpty { return false }
+    let told = writable
+    writable = []
+    for id in told where streams[id] != nil { delegate?.session(self, canWrite: id) }
     return true
   }
 
-  func headEnded(_ id: Int32, endsStream: Bool) {
-    guard let stream = streams[id], !stream.hasBegun else { return }
-    stream.hasBegun = true
-    stream.hasInputEnded = endsStream
-    if stream.isTooLarge {
-      return refuse(stream, .requestHeaderFieldsTooLarge)
+  // MARK: - The end
+
+  /// Lets the connection end: GOAWAY is queued, and all streams are closed.
+  private func end(_ reason: HTTP2Error) -> HTTP2Error {
+    if error == nil {
+      error = reason
+      if nghttp2_session_terminate_session(nghttp2, reason.code) != 0 { isBroken = true }
+      closeStreams(reason.code)
     }
-    guard let head = stream.head(endsStream: endsStream) else { return refuse(stream, .badRequest) }
-    delegate.session(self, stream: id, began: head)
+    return reason
   }
 
-  private func refuse(_ stream: HTTP2Stream, _ status: HTTPStatus) {
-    respond(stream.id, status: status, fields: [.contentLength: "0"], body: .none)
-    if !stream.hasInputEnded { reset(stream.id, code: HTTP2ErrorCode.noError) }
+  private func closeStreams(_ code: UInt32) {
+    let closed = streams.sorted { $0.key < $1.key }
+    streams = [:]
+    writable = []
+    for (id, stream) in closed where stream.isBegun { delegate?.session(self, stream: id, closed: code) }
   }
 
-  func dataArrived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
-    delegate.session(self, stream: id, received: bytes)
+  /// GOAWAY was sent, by whomever.
+  func sentGoAway(_ code: UInt32) {
+    if code == HTTP2ErrorCode.noError || error != nil { return }
+    error = .protocolViolation(code: code)
+    closeStreams(code)
   }
 
-  func inputEnded(_ id: Int32) {
-    guard let stream = streams[id], !stream.hasInputEnded else { return }
-    stream.hasInputEnded = true
-    delegate.session(self, streamEnded: id)
+  /// A frame of DATA was sent.
+  func sentData(_ count: Int) {
+    sentDataBytes += UInt64(count)
+    frames.creditData()
   }
 
-  func streamClosed(_ id: Int32, _ code: UInt32) {
-    guard streams.removeValue(forKey: id) != nil else { return }
-    delegate.session(self, stream: id, closed: code)
+  /// Notes a failure of nghttp2 that no retry mends. Returns true if the call succeeded.
+  @discardableResult
+  func check(_ result: Int32) -> Bool {
+    if result >= 0 { return true }
+    if nghttp2_is_fatal(result) != 0 { violation = .failed }
+    return false
   }
 
-  func outputTaken(_ stream: HTTP2Stream) {
-    budget.earn()
-    guard stream.isAboveHighWater, stream.waitingBytes < settings.outputHighWater / 2 else { return }
-    stream.isAboveHighWater = false
-    delegate.session(self, canWrite: stream.id)
-  }
+  @inline(__always)
+  func flag(_ flag: nghttp2_flag) -> UInt8 { UInt8(truncatingIfNeeded: flag.rawValue) }
 }

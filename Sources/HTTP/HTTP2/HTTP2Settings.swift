@@ -1,77 +1,38 @@
-/// What a session allows the other side.
+/// What a session of HTTP/2 allows its peer (RFC 9113 §6.5.2), and how much of a nuisance it bears (§10.5).
 struct HTTP2Settings: Sendable {
-  /// Requests under way at the same time.
+  /// Streams open at once; more are refused, or end the connection.
   var maximumConcurrentStreams = 128
-  /// Bytes of one request's body that may be on their way before the handler reads them.
-  var streamWindow = 64 << 10
-  /// The same for all requests together.
+  /// Bytes of one request body that may be on their way or wait to be consumed.
+  var initialWindowSize = 65_535
+  /// The same for all bodies of the connection together; at least 65 535.
   var connectionWindow = 1 << 20
-  /// Names and values of one head, in bytes.
+  /// Bytes of a frame's payload, 16 384…16 777 215.
+  var maximumFrameSize = 16_384
+
+  /// Bytes of a request's head, or of its trailers: names and values with 32 bytes more for each (§6.5.2). A larger head is
+  /// answered with 431; one of more than four times the size ends the connection.
   var maximumHeadBytes = 16 << 10
-  /// Fields of one head.
+  /// Number of fields in a head, or in trailers.
   var maximumFields = 100
-  /// Bytes of one response that wait for the client's window before its writer is asked to pause.
-  var outputHighWater = 64 << 10
-  /// Streams that the client may reset at once, and per second after that (CVE-2023-44487).
-  var resetBurst: UInt64 = 1000
-  var resetsPerSecond: UInt64 = 33
-  /// Frames without content that the client may send at once, and per second after that: PING, SETTINGS, PRIORITY,
-  /// WINDOW_UPDATE, empty DATA. Each frame that we send with content earns some more.
-  var idleFrameBurst = 1000
-  var idleFramesPerSecond = 100
-  /// CONTINUATION frames of one head (CVE-2024-28182).
+  /// Bytes of a request's target.
+  var maximumTargetBytes = 8 << 10
+  /// CONTINUATION frames behind one HEADERS frame.
   var maximumContinuations = 8
-  /// Answers to PING and SETTINGS that wait because the client does not read.
-  var maximumWaitingAcknowledgements = 256
-}
 
-/// Why a session must end. What is to be said to the other side is among the output already.
-struct HTTP2Error: Error, Hashable {
-  /// What is wrong, for a person.
-  let reason: String
-}
+  /// Bytes of one response body that wait to be sent before who writes it is asked to wait.
+  var highWater = 64 << 10
+  /// Bytes left when it may go on.
+  var lowWater = 32 << 10
 
-/// Error codes of frames (RFC 9113 §7).
-enum HTTP2ErrorCode {
-  static let noError: UInt32 = 0
-  static let protocolError: UInt32 = 1
-  static let internalError: UInt32 = 2
-  static let refusedStream: UInt32 = 7
-  static let enhanceYourCalm: UInt32 = 11
-}
+  /// Acknowledgements of SETTINGS and PING that wait because the peer does not read.
+  var maximumQueuedAcknowledgements = 256
+  /// Streams that the peer resets, or that must be reset because of what it sent (CVE-2023-44487, CVE-2025-8671). A stream
+  /// that ends well gives one back.
+  var resets = HTTP2Allowance.Rate(burst: 200, perSecond: 20)
+  /// Frames that bring no request any further: SETTINGS, PING, PRIORITY, WINDOW_UPDATE, unknown ones, DATA without data.
+  /// A new request gives four back, a DATA frame sent two, since a peer answers it with WINDOW_UPDATE.
+  var controlFrames = HTTP2Allowance.Rate(burst: 1000, perSecond: 200)
 
-/// A request's head as HTTP/2 delivers it.
-struct HTTP2RequestHead {
-  var method: HTTPMethod
-  var target: HTTPTarget
-  var authority: String?
-  /// `http` or `https`
-  var scheme: String
-  var fields: HTTPFields
-  var contentLength: UInt64?
-  /// True if there is no body.
-  var endsStream: Bool
-}
-
-/// The body of a response.
-enum HTTP2ResponseBody {
-  case none
-  case bytes([UInt8])
-  /// What ``HTTP2Session/write(_:_:)`` brings, until ``HTTP2Session/finish(_:)``.
-  case stream
-}
-
-/// What a session tells its owner, all from within ``HTTP2Session/receive(_:)`` and
-/// ``HTTP2Session/produceOutput(into:limit:)``. The owner may respond, write and reset from within, but not feed it.
-protocol HTTP2SessionDelegate: AnyObject {
-  /// A request has begun.
-  func session(_ session: HTTP2Session, stream: Int32, began head: HTTP2RequestHead)
-  /// A piece of its body; the client's window opens again by ``HTTP2Session/consumed(_:_:)``.
-  func session(_ session: HTTP2Session, stream: Int32, received data: UnsafeRawBufferPointer)
-  /// Its body is complete.
-  func session(_ session: HTTP2Session, streamEnded stream: Int32)
-  /// Nothing more can be sent on it; 0 is its normal end.
-  func session(_ session: HTTP2Session, stream: Int32, closed error: UInt32)
-  /// There is room for more of its response.
-  func session(_ session: HTTP2Session, canWrite stream: Int32)
+  /// Bytes of a head, as sent or decompressed, that are not worth a response any more.
+  var unbearableHeadBytes: Int { 4 * maximumHeadBytes }
 }

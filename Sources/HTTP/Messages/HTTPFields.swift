@@ -146,17 +146,6 @@ public struct HTTPFields: Sendable {
         valueLength: UInt32(bytes.count - valueStart)))
   }
 
-  /// Appends a field whose name is in lower case and whose value is clean already, as HTTP/2 guarantees.
-  mutating func append(lowercasedName name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-    let start = bytes.count
-    bytes.append(contentsOf: name)
-    bytes.append(contentsOf: value)
-    entries.append(
-      Entry(
-        nameStart: UInt32(start), nameLength: UInt16(name.count), valueStart: UInt32(start + name.count),
-        valueLength: UInt32(value.count)))
-  }
-
   /// Puts a field in the place of all of that name.
   public mutating func set(_ name: HTTPFieldName, _ value: String) {
     remove(name)

@@ -24,7 +24,8 @@ final class HTTP2Server: HTTP2SessionDelegate {
     settings.maximumConcurrentStreams = configuration.maximumConcurrentStreams
     settings.maximumHeadBytes = configuration.headLimits.maximumBytes
     settings.maximumFields = configuration.headLimits.maximumFields
-    session = HTTP2Session(settings: settings, now: { MonotonicClock.now }, delegate: self)
+    settings.maximumTargetBytes = configuration.headLimits.maximumTargetBytes
+    session = HTTP2Session(settings: settings, delegate: self, now: { MonotonicClock.now })
   }
 
   private var shard: ServerShard { connection.shard }
@@ -38,7 +39,7 @@ final class HTTP2Server: HTTP2SessionDelegate {
   var waiting: ServerConnection.Waiting {
     if exchanges.isEmpty { return .idle }
     let isBodyAwaited = pipes.values.contains { !$0.isComplete && !$0.isFull }
-    return isBodyAwaited || session.hasBlockedOutput ? .body : .handler
+    return isBodyAwaited || session.hasBufferedData ? .body : .handler
   }
 
   func takeProgress() -> Bool {
@@ -174,7 +175,7 @@ final class HTTP2Server: HTTP2SessionDelegate {
     session.consumed(id, data.count)
   }
 
-  func session(_ session: HTTP2Session, streamEnded id: Int32) {
+  func session(_ session: HTTP2Session, streamEnded id: Int32, trailers: HTTPFields) {
     pipes.removeValue(forKey: id)?.finish()
   }
 
