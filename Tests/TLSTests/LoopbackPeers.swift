@@ -71,6 +71,7 @@ final class LoopbackServer: Sendable {
   let port: UInt16
   private let listener: Int32
   private let outcomes = LockedValue<[Outcome]>([])
+  private let hasEnded = DispatchSemaphore(value: 0)
 
   init(_ context: TLSServerContext) throws {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -83,23 +84,25 @@ final class LoopbackServer: Sendable {
     try #require(code)
     listener = descriptor
     port = UInt16(bigEndian: address.sin_port)
-    Thread.detachNewThread { [outcomes = self] in
+    Thread.detachNewThread { [self] in
       while true {
-        let descriptor = accept(outcomes.listener, nil, nil)
+        let descriptor = accept(listener, nil, nil)
         if descriptor < 0 { break }
         let outcome = Self.serve(context, descriptor)
         close(descriptor)
-        outcomes.outcomes.withLock { $0.append(outcome) }
+        outcomes.withLock { $0.append(outcome) }
       }
-      close(outcomes.listener)
+      close(listener)
+      hasEnded.signal()
     }
   }
 
-  /// Ends the thread once the connection that it serves is over.
-  func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
-
-  /// What the connections so far came to.
-  func results() -> [Outcome] { outcomes.withLock { $0 } }
+  /// Ends the server once the connection that it serves is over, and tells what its connections came to. Blocks.
+  func finish() -> [Outcome] {
+    shutdown(listener, Int32(SHUT_RDWR))
+    hasEnded.wait()
+    return outcomes.withLock { $0 }
+  }
 
   private static func serve(_ context: TLSServerContext, _ descriptor: Int32) -> Outcome {
     var outcome = Outcome()
