@@ -211,7 +211,8 @@ struct CacheContractTests {
     }
   }
 
-  @Test("offers of one key from many threads leave the newest, and no reader sees time go back", arguments: Kind.allCases)
+  @Test(
+    "offers of one key from many threads leave the newest, and no reader sees time go back", arguments: Kind.allCases)
   func concurrentOffers(kind: Kind) async throws {
     try await with(kind, capacity: 50) { cache in
       let (keys, writers, steps) = (10, 8, 400)

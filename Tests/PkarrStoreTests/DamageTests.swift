@@ -20,7 +20,8 @@ struct DamageTests {
     func read(_ page: UInt64, into target: UnsafeMutableRawBufferPointer) -> Bool {
       guard page < 1 << 40, (Int(page) + 1) * target.count <= bytes.count else { return false }
       bytes.withUnsafeBytes {
-        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[Int(page) * target.count..<(Int(page) + 1) * target.count]))
+        target.copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: $0[Int(page) * target.count..<(Int(page) + 1) * target.count]))
       }
       return true
     }
@@ -29,7 +30,9 @@ struct DamageTests {
   private static let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
 
   /// A store with trees of two levels, free pages, and a list of them that takes pages of its own.
-  private func makeFile(_ directory: TemporaryDirectory, count: Int = 300) async throws -> (bytes: [UInt8], state: [UInt8]) {
+  private func makeFile(_ directory: TemporaryDirectory, count: Int = 120) async throws -> (
+    bytes: [UInt8], state: [UInt8]
+  ) {
     let store = try directory.open(capacity: count)
     for key in 0..<2 * count { store.offer(Sample.packet(key, length: 35 + key * 13 % 966)) }
     try await store.flush()
@@ -41,17 +44,17 @@ struct DamageTests {
   }
 
   private func use(_ directory: TemporaryDirectory, _ note: @autoclosure () -> String) async throws -> Bool {
-    let store = try directory.open(capacity: 300)
-    for key in 0..<600 {
+    let store = try directory.open(capacity: 120)
+    for key in 0..<240 {
       // Whatever is found must be what was written: nothing else has its sum.
       if let packet = store.packet(for: Sample.key(key)) {
         #expect(packet.bytes == Sample.packet(key, length: 35 + key * 13 % 966).bytes, "\(note())")
       }
     }
-    for key in 600..<700 { store.offer(Sample.packet(key, length: 800)) }
-    for key in 300..<350 { store.remove(Sample.key(key)) }
+    for key in 600..<650 { store.offer(Sample.packet(key, length: 800)) }
+    for key in 120..<150 { store.remove(Sample.key(key)) }
     try await store.flush()
-    #expect(store.keys(700).filter { $0 >= 600 }.count == 100, "\(note())")
+    #expect(store.keys(650).filter { $0 >= 600 }.count == 50, "\(note())")
     let isFresh = store.openedFresh != nil
     store.close()
     #expect(throws: Never.self, "\(note())") { try FileAudit.run(PageFile(directory.packets), pageSize: Self.pageSize) }
@@ -63,7 +66,7 @@ struct DamageTests {
     let directory = TemporaryDirectory()
     let (bytes, _) = try await makeFile(directory)
     let summary = try FileAudit.run(Bytes(bytes), pageSize: Self.pageSize)
-    #expect(summary.count == 200 && summary.lastStamp > 600 && summary.used < bytes.count)
+    #expect(summary.count == 80 && summary.lastStamp > 240 && summary.used < bytes.count)
   }
 
   @Test("a damaged page of each kind gives a new store or the packets that are left, never a trap")
@@ -82,17 +85,19 @@ struct DamageTests {
         case 0: damaged[start + .random(in: 0..<64, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
         case 1: damaged[start + .random(in: 0..<Self.pageSize, using: &random)] = .random(in: 0...255, using: &random)
         default:
-          for offset in Self.pageSize / 2..<Self.pageSize { damaged[start + offset] = .random(in: 0...255, using: &random) }
+          for offset in Self.pageSize / 2..<Self.pageSize {
+            damaged[start + offset] = .random(in: 0...255, using: &random)
+          }
         }
         try directory.write(damaged, to: directory.packets)
         try directory.write(state, to: directory.state)
         if try await use(directory, "page \(page), kind \(kind)") { fresh += 1 } else { passed += 1 }
       }
     }
-    #expect(fresh > 100 && passed > 10)
+    #expect(fresh > 50 && passed > 10)
   }
 
-  @Test("the audit ends well or with an error for tens of thousands of flipped bits, and repeats itself")
+  @Test("the audit ends well or with an error for thousands of flipped bits, and repeats itself")
   func audit() async throws {
     let directory = TemporaryDirectory()
     let file = Bytes(try await makeFile(directory).bytes)
@@ -100,7 +105,7 @@ struct DamageTests {
     file.bytes.removeLast(file.length - whole.used)
     var random = RandomSource(seed: 2)
     var refused = 0
-    for trial in 0..<20_000 {
+    for trial in 0..<6000 {
       // Mostly where the structure is: headers, tables of nodes, meta pages, nodes.
       let page = trial % 4 == 0 ? trial / 4 % 2 : .random(in: 0..<whole.used / Self.pageSize, using: &random)
       let offset = page * Self.pageSize + .random(in: 0..<(trial % 3 == 0 ? Self.pageSize : 160), using: &random)
@@ -109,7 +114,7 @@ struct DamageTests {
       if (try? FileAudit.run(file, pageSize: Self.pageSize)) == nil { refused += 1 }
       file.bytes[offset] ^= bits
     }
-    #expect(refused > 5000)
+    #expect(refused > 500)
     #expect(try FileAudit.run(file, pageSize: Self.pageSize) == whole)
   }
 
@@ -130,7 +135,8 @@ struct DamageTests {
       store.close()
     }
     // What follows the last page in use is nobody's business.
-    try directory.write(Array(bytes[..<used]) + Array(repeating: 0xee, count: 3 * Self.pageSize + 1), to: directory.packets)
+    try directory.write(
+      Array(bytes[..<used]) + Array(repeating: 0xee, count: 3 * Self.pageSize + 1), to: directory.packets)
     try directory.write(state, to: directory.state)
     #expect(try await !use(directory, "bytes behind the end"))
   }

@@ -103,7 +103,8 @@ struct DiskFullTests {
   }
 
   @Test(
-    "a store that finds no room at all to begin with is an error", .enabled(if: SmallDisk.isPossible, "needs the right to mount"))
+    "a store that finds no room at all to begin with is an error",
+    .enabled(if: SmallDisk.isPossible, "needs the right to mount"))
   func noRoomAtAll() throws {
     let disk = try #require(SmallDisk(bytes: 128 << 10))
     #expect(throws: StoreError.diskFull) { try PacketStore(directory: disk.path, capacity: 10) }

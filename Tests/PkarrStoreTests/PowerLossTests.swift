@@ -88,7 +88,9 @@ struct PowerLossTests {
 
   @Test(
     "a state file that says nothing that can be believed begins a new store",
-    arguments: ["", "pkarr-store 2\nclean", "pkarr-store 1\n", "pkarr-store 1\nclean and more", "open", "\u{0}\u{0}\u{0}"])
+    arguments: [
+      "", "pkarr-store 2\nclean", "pkarr-store 1\n", "pkarr-store 1\nclean and more", "open", "\u{0}\u{0}\u{0}",
+    ])
   func unreadableState(text: String) throws {
     let directory = TemporaryDirectory()
     var store = try directory.open()

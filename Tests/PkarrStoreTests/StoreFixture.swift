@@ -1,9 +1,9 @@
 import Cryptography
 import Foundation
-import Pkarr
 import TestSupport
 import Testing
 
+@testable import Pkarr
 @testable import PkarrStore
 
 /// Packets without a signature that would hold: caches do not look at it, and thousands are made in no time.
@@ -21,25 +21,20 @@ enum Sample {
       left -= count
     }
     message += [0, 0, 16, 0, 1, 0, 0, 0, 60, UInt8(text.count >> 8), UInt8(text.count & 255)] + text
-    let form =
-      Timestamp(microseconds: lastSeen).bytes + publicKey(key) + Array(repeating: UInt8(key & 255), count: 64)
-      + Timestamp(microseconds: version).bytes + message
-    do {
-      return try SignedPacket(cachedForm: form, now: Timestamp(microseconds: .max))
-    } catch {
-      fatalError("the sample is no packet: \(error)")
-    }
+    let (publicKey, _) = identity(key)
+    let bytes =
+      publicKey.bytes + Array(repeating: UInt8(key & 255), count: 64) + Timestamp(microseconds: version).bytes + message
+    return SignedPacket(checked: bytes, publicKey: publicKey, lastSeen: Timestamp(microseconds: lastSeen))
   }
 
-  static func key(_ number: Int) -> CacheKey { SHA1.hash(publicKey(number)) }
+  static func key(_ number: Int) -> CacheKey { identity(number).1 }
 
-  /// Bytes that are a point: about every second 32 bytes are.
-  private static func publicKey(_ number: Int) -> [UInt8] {
+  /// Bytes that are a key or not, and what they are filed under. Whether they are a point is for those who verify.
+  private static func identity(_ number: Int) -> (PublicKey, CacheKey) {
     var random = RandomSource(seed: UInt64(number))
-    while true {
-      let bytes = random.bytes(32)
-      if (try? PublicKey(bytes)) != nil { return bytes }
-    }
+    let bytes = random.bytes(32)
+    guard let key = Ed25519.PublicKey(trusting: bytes.span.bytes) else { fatalError("32 bytes are a key") }
+    return (PublicKey(key), SHA1.hash(bytes))
   }
 }
 

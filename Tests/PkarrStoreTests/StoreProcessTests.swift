@@ -26,6 +26,7 @@ struct StoreProcessTests {
   func killed() async throws {
     let directory = TemporaryDirectory()
     var acknowledged: [String: UInt64] = [:]
+    var lines = 0
     for round in 1...30 {
       // Some rounds run against the capacity, so that packets are dropped while the process dies.
       let capacity = round % 3 == 0 ? 200 : 10_000
@@ -35,6 +36,7 @@ struct StoreProcessTests {
       for line in try await writer.end() where line != "open" {
         let words = line.split(separator: " ").map(String.init)
         let version = try #require(words.count == 2 ? UInt64(words[1]) : nil)
+        lines += 1
         acknowledged[words[0]] = max(version, acknowledged[words[0]] ?? 0)
       }
       let store = try directory.open(capacity: 10_000)
@@ -53,7 +55,7 @@ struct StoreProcessTests {
       #expect(capacity != 200 || store.count >= min(200, acknowledged.count))
       store.close()
     }
-    #expect(acknowledged.count > 300)
+    #expect(lines > 5000)
   }
 
   @Test("a file that may not grow makes old packets give way, and never ends the process")

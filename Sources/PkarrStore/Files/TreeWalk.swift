@@ -72,7 +72,9 @@ struct TreeWalk<Source: PageSource> {
 
   /// The child of a branch, whose key lies between the leaves before and those after.
   private mutating func descend(_ page: PageView, _ index: Int) throws(FileDamage) -> UInt64 {
-    guard let node = page.node(index, isLeaf: false) else { throw FileDamage("page \(page.number): a node is cut short") }
+    guard let node = page.node(index, isLeaf: false) else {
+      throw FileDamage("page \(page.number): a node is cut short")
+    }
     // What the first key of a branch would say is said above.
     if index > 0 {
       let key = OrderedKey(node.key, isNumber: isFreeList)

@@ -2,6 +2,10 @@ import Pkarr
 
 /// Puts batches into the file, and finds room for them: by a larger file, or by dropping old packets.
 ///
+/// LMDB changes no page in place: a transaction needs new pages for all that it touches, and what it frees can be used
+/// only by the one after the next. So a file without a free page is stuck for ever, for even dropping a packet takes some.
+/// Therefore no transaction begins here that might use up the last ``reserve`` pages.
+///
 /// Used by the thread that writes, and by nobody else.
 struct BatchWriter {
   /// What became of a batch.
@@ -14,17 +18,33 @@ struct BatchWriter {
     var count: Int
   }
 
+  /// How far a batch has come.
+  private struct Progress {
+    var start = 0
+    /// Items that may be tried at once.
+    var length: Int
+    var isUpkeepDue = true
+    /// False once the file could not grow.
+    var mayGrow = true
+    /// Packets to drop in the transaction with the next item, which then needs nothing but the reserve.
+    var evictionsDue = 0
+    /// Packets that may still be dropped to make room.
+    var evictionsLeft: Int
+  }
+
   private let environment: Environment
   private let capacity: Int
   /// Stops all reads for the time of a call, which maps the file anew.
   private let exclusively: (() throws(StoreError) -> Void) throws(StoreError) -> Void
 
-  /// Pages that should be there besides what a batch needs, since dropping a packet needs some pages too.
-  private static let reserve = 64
-  /// Items of a batch once the file cannot grow and its last pages are in use.
-  private static let smallBatch = 16
-  /// How often old packets are dropped for one batch, twice as many each time.
-  private static let roundLimit = 9
+  /// Pages that a transaction leaves for the next two.
+  private static let reserve = 48
+  /// Old packets that are dropped for each new one while there are no pages but the reserve. They leave room on their
+  /// pages rather than whole pages, and more than one new packet needs, so that the next ones split fewer of them.
+  private static let evictionsForOne = 2
+  /// Pages that a change takes in a large tree: two leaves of packets, one that is split, their index, and a share of
+  /// what is above.
+  private static let pagesOfOne = 8
 
   init(
     _ environment: Environment, capacity: Int,
@@ -38,52 +58,51 @@ struct BatchWriter {
   /// Writes a batch, as much of it as there is room for.
   func write(_ batch: WriteBatch, count: Int) -> Outcome {
     var outcome = Outcome(count: count)
-    var start = 0
-    var length = batch.items.count
-    var round = 0
-    var isUpkeepDue = true
+    var progress = Progress(length: batch.items.count, evictionsLeft: count)
     repeat {
-      if environment.untouchedPages < Self.reserve, !grow() { length = min(length, Self.smallBatch) }
-      let range = start..<min(start + max(1, length), batch.items.count)
+      let range = progress.start..<min(progress.start + progress.length, batch.items.count)
       do throws(StoreError) {
-        try attempt(batch, range, withUpkeep: isUpkeepDue, &outcome)
-        isUpkeepDue = false
-        start = range.upperBound
+        try advance(batch, range, &progress, &outcome)
       } catch .diskFull {
-        if grow() { continue }
-        length = Self.smallBatch
-        if round < Self.roundLimit, makeRoom(32 << round, &outcome) {
-          round += 1
-          continue
+        if progress.mayGrow, grow() { continue }
+        progress.mayGrow = false
+        if range.count > 1 {
+          let free = environment.freePages(atMost: Self.pagesOfOne * WriteBatch.limit) - Self.reserve
+          progress.length = max(1, min(range.count / 2, free / Self.pagesOfOne))
+        } else if makeRoom(&progress, &outcome) {
+          progress.evictionsDue = Self.evictionsForOne
+        } else {
+          for index in progress.start..<batch.items.count { outcome.failures[index] = .diskFull }
+          break
         }
-        // The uses of packets are only the order in which they are dropped.
-        if isUpkeepDue, range.isEmpty { break }
-        if isUpkeepDue {
-          isUpkeepDue = false
-          continue
-        }
-        for index in start..<batch.items.count { outcome.failures[index] = .diskFull }
-        break
       } catch {
         for index in range { outcome.failures[index] = error }
-        isUpkeepDue = false
-        start = range.upperBound
+        progress.start = range.upperBound
       }
-    } while start < batch.items.count
+    } while progress.start < batch.items.count
     return outcome
   }
 
-  private func attempt(
-    _ batch: WriteBatch, _ range: Range<Int>, withUpkeep: Bool, _ outcome: inout Outcome
+  /// One transaction with a part of a batch.
+  ///
+  /// - Throws: `StoreError.diskFull` if there are too few free pages for it; anything else is final.
+  private func advance(
+    _ batch: WriteBatch, _ range: Range<Int>, _ progress: inout Progress, _ outcome: inout Outcome
   ) throws(StoreError) {
+    // Counted before the transaction begins, and as far as the whole batch needs.
+    let free = environment.freePages(atMost: Self.pagesOfOne * (4 * WriteBatch.limit) + Self.reserve)
     var transaction = try WriteTransaction.begin(environment)
     var damagedPackets = 0
-    if withUpkeep {
+    let upkeep = batch.uses.count + batch.damaged.count + (batch.hasSurplus ? WriteBatch.limit : 0)
+    if progress.isUpkeepDue, upkeep > 0, free >= needed(range.count + upkeep, transaction) {
       for key in batch.damaged where try transaction.removeIfDamaged(key) { damagedPackets += 1 }
       for (key, stamp) in batch.uses { try transaction.use(key, stamp: stamp) }
       // A capacity that was lowered is reached in steps.
-      let surplus = transaction.count - capacity
-      if surplus > 0 { try transaction.evict(min(surplus, WriteBatch.limit)) }
+      try transaction.evict(min(max(0, transaction.count - capacity), WriteBatch.limit))
+    } else if progress.evictionsDue > 0 {
+      try transaction.evict(progress.evictionsDue)
+    } else if free < needed(range.count, transaction) {
+      throw .diskFull
     }
     for item in batch.items[range] {
       switch item.content {
@@ -97,6 +116,15 @@ struct BatchWriter {
     outcome.count = count
     outcome.evictions += evictions
     outcome.damagedPackets += damagedPackets
+    progress.isUpkeepDue = false
+    progress.evictionsDue = 0
+    progress.start = range.upperBound
+  }
+
+  /// Pages for so many changes, and the reserve.
+  private func needed(_ changes: Int, _ transaction: borrowing WriteTransaction) -> Int {
+    // A small tree cannot be touched in more places than it has.
+    min(Self.pagesOfOne * changes, transaction.treePages + 3 * changes) + Self.reserve
   }
 
   /// Lets the file grow; false if that is not possible.
@@ -106,28 +134,29 @@ struct BatchWriter {
     return (try? exclusively { () throws(StoreError) in try environment.remap(to: size) }) != nil
   }
 
-  /// Drops old packets; false if there are none, or there is no room even for that.
-  private func makeRoom(_ number: Int, _ outcome: inout Outcome) -> Bool {
-    var left = min(number, outcome.count)
-    var step = Self.smallBatch
-    var transactions = 0
-    // What a transaction frees can be used by the one after the next.
-    while left > 0 || transactions == 1 {
+  /// Drops old packets until the reserve is there; false if that does not help.
+  private func makeRoom(_ progress: inout Progress, _ outcome: inout Outcome) -> Bool {
+    // Where dropping some in one transaction with the item was not enough, the reserve is not either.
+    let target = Self.reserve + (progress.evictionsDue > 0 ? Self.reserve : 0)
+    while true {
+      // Pages that somebody still reads cannot be used, however long they have been free.
+      try? exclusively {}
+      let free = environment.freePages(atMost: target)
+      if free >= target { return true }
+      guard progress.evictionsLeft > 0 else { return false }
       do throws(StoreError) {
+        // Little by little, since what is left must last until freed pages can be used.
         var transaction = try WriteTransaction.begin(environment)
-        try transaction.evict(max(1, min(step, left)))
+        try transaction.evict(Self.evictionsForOne)
         let (count, evictions) = (transaction.count, transaction.evictions)
         try transaction.commit()
-        guard evictions > 0 else { return transactions > 0 }
-        left -= evictions
-        transactions += 1
+        guard evictions > 0 else { return false }
+        progress.evictionsLeft -= evictions
         outcome.count = count
         outcome.evictions += evictions
       } catch {
-        guard step > 1 else { return transactions > 0 }
-        step /= 4
+        return false
       }
     }
-    return transactions > 0
   }
 }

@@ -113,6 +113,15 @@ final class Environment: @unchecked Sendable {
     return size / pageSize - info.me_last_pgno - 1
   }
 
+  /// Pages that the next transaction can use, counted no further than `limit`: those at the end of the map, and those
+  /// that others have freed.
+  func freePages(atMost limit: Int) -> Int {
+    let untouched = max(0, untouchedPages - 1)
+    guard untouched < limit, isUsable, let reader = try? Reader(self) else { return min(untouched, limit) }
+    defer { reader.end() }
+    return untouched + reader.freedPages(atMost: limit - untouched)
+  }
+
   /// Makes room for a larger map, by a quarter but no less than 4 MiB, or by what the disk has.
   ///
   /// - Returns: The new size, for ``remap(to:)``; nil if there is no room, or no more is allowed.
@@ -161,7 +170,9 @@ final class Environment: @unchecked Sendable {
     // 7f0c8a000000-7f0c8a400000 rw-s 00000000 fe:00 1234567    /var/cache/…
     for line in text.split(separator: "\n") {
       let words = line.split(separator: " ", maxSplits: 5, omittingEmptySubsequences: true)
-      guard words.count == 6, words[1] == "rw-s", words[2] == "00000000", words[4] == "\(status.st_ino)" else { continue }
+      guard words.count == 6, words[1] == "rw-s", words[2] == "00000000", words[4] == "\(status.st_ino)" else {
+        continue
+      }
       let ends = words[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
       if ends.count == 2, ends[0] < ends[1], Int(ends[1] - ends[0]) == size { return ends[0]..<ends[1] }
     }

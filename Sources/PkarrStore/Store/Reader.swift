@@ -26,6 +26,30 @@ struct Reader: @unchecked Sendable {
   }
 }
 
+extension Reader {
+  /// Pages that the next transaction can use of those that others have freed, counted no further than `limit`.
+  ///
+  /// Call it between ``renew()`` and ``rest()``.
+  func freedPages(atMost limit: Int) -> Int {
+    // Table 0 is LMDB's own, and closed to those who write: number of a transaction, and a list of the pages that it
+    // freed, with their count in front.
+    var cursor: OpaquePointer?
+    guard mdb_cursor_open(transaction, 0, &cursor) == 0 else { return 0 }
+    defer { mdb_cursor_close(cursor) }
+    let last = mdb_txn_id(transaction)
+    var freed = 0
+    var key = MDB_val()
+    var value = MDB_val()
+    while freed < limit, mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0, key.mv_size == 8, value.mv_size >= 8,
+      // What the last transaction has freed is still seen by those who began to read before it.
+      key.mv_data.loadUnaligned(as: Int.self) < last
+    {
+      freed += max(0, value.mv_data.loadUnaligned(as: Int.self))
+    }
+    return min(freed, limit)
+  }
+}
+
 /// Calls of LMDB with buffers instead of its own pairs of pointer and length.
 enum Table {
   /// The value of a key; nil if there is none.

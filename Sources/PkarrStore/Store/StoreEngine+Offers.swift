@@ -21,38 +21,38 @@ extension StoreEngine {
   }
 
   private func decide(_ packet: SignedPacket, _ key: CacheKey, _ continuation: StoreContinuation?) -> CacheUpdate? {
-      switch glance(key, isUse: false) {
-      case .closed:
-        continuation?.resume(returning: .failure(.closed))
-        return .stored
-      case .removed:
-        return state.withLock { put(packet, key, .stored, isNew: false, continuation, &$0) }
-      case .waiting(let current, let position):
-        let update = CacheUpdate.decide(packet, over: current)
-        return state.withLock { state in
-          if case .kept = update {
-            guard let continuation else { return update }
-            guard state.queue.write(for: key)?.position == position else { return nil }
-            state.stores[position, default: []].append(.init(update: update, continuation: continuation))
-            return update
-          }
-          return put(packet, key, update, isNew: false, continuation, &state)
+    switch glance(key, isUse: false) {
+    case .closed:
+      continuation?.resume(returning: .failure(.closed))
+      return .stored
+    case .removed:
+      return state.withLock { put(packet, key, .stored, isNew: false, continuation, &$0) }
+    case .waiting(let current, let position):
+      let update = CacheUpdate.decide(packet, over: current)
+      return state.withLock { state in
+        if case .kept = update {
+          guard let continuation else { return update }
+          guard state.queue.write(for: key)?.position == position else { return nil }
+          state.stores[position, default: []].append(.init(update: update, continuation: continuation))
+          return update
         }
-      case .file(let reader):
-        let (reader, found, verdict) = read(key, with: reader) { compare(packet, with: $0) }
-        return state.withLock { state in
-          release(reader, found, key: key, isUse: false, &state)
-          switch verdict {
-          case .update(let update)?:
-            return put(packet, key, update, isNew: false, continuation, &state)
-          case .keep(let current)?:
-            continuation?.resume(returning: .success(.kept(newer: current)))
-            return .kept(newer: current)
-          case nil:
-            return put(packet, key, .stored, isNew: !found.isDamaged, continuation, &state)
-          }
+        return put(packet, key, update, isNew: false, continuation, &state)
+      }
+    case .file(let reader):
+      let (reader, found, verdict) = read(key, with: reader) { compare(packet, with: $0) }
+      return state.withLock { state in
+        release(reader, found, key: key, isUse: false, &state)
+        switch verdict {
+        case .update(let update)?:
+          return put(packet, key, update, isNew: false, continuation, &state)
+        case .keep(let current)?:
+          continuation?.resume(returning: .success(.kept(newer: current)))
+          return .kept(newer: current)
+        case nil:
+          return put(packet, key, .stored, isNew: !found.isDamaged, continuation, &state)
         }
       }
+    }
   }
 
   /// What the update rule says of a packet and one in the file.
@@ -66,7 +66,7 @@ extension StoreEngine {
     case .older: .update(.stored)
     case .sameSeenEarlier: .update(.refreshed)
     // Decoded only now, since few offers are in vain.
-    case .same, .newer: (try? SignedPacket(cachedForm: stored.form.bytes)).map { .keep($0) }
+    case .same, .newer: (try? SignedPacket(trustedCachedForm: stored.form.bytes)).map { .keep($0) }
     }
   }
 
@@ -93,7 +93,9 @@ extension StoreEngine {
     }
     let position = state.queue.put(
       .packet(packet), for: key, stamp: state.nextStamp(), isNew: isNew, now: MonotonicClock.now)
-    if let continuation { state.stores[position, default: []].append(.init(update: update, continuation: continuation)) }
+    if let continuation {
+      state.stores[position, default: []].append(.init(update: update, continuation: continuation))
+    }
     wake(&state)
     return update
   }

@@ -139,7 +139,7 @@ extension StoreEngine {
     case .waiting(let packet, _): return packet
     case .removed, .closed: return nil
     case .file(let reader):
-      let (reader, found, packet) = read(key, with: reader) { try? SignedPacket(cachedForm: $0.form.bytes) }
+      let (reader, found, packet) = read(key, with: reader) { try? SignedPacket(trustedCachedForm: $0.form.bytes) }
       state.withLock { release(reader, found, key: key, isUse: isUse, &$0) }
       return packet
     }

@@ -6,6 +6,8 @@ import Pkarr
 struct WriteTransaction: ~Copyable {
   private let transaction: OpaquePointer
   private let environment: Environment
+  /// Pages of both tables.
+  let treePages: Int
   private let packetCursor: OpaquePointer
   private let useCursor: OpaquePointer
   private var isOver = false
@@ -16,13 +18,16 @@ struct WriteTransaction: ~Copyable {
   private var lastStamp: UInt64?
 
   private init(
-    _ environment: Environment, _ transaction: OpaquePointer, _ packets: OpaquePointer, _ uses: OpaquePointer, count: Int
+    _ environment: Environment, _ transaction: OpaquePointer, _ packets: OpaquePointer, _ uses: OpaquePointer,
+    count: Int,
+    treePages: Int
   ) {
     self.environment = environment
     self.transaction = transaction
     packetCursor = packets
     useCursor = uses
     self.count = count
+    self.treePages = treePages
   }
 
   /// Begins to write; there must be no other transaction that does.
@@ -31,18 +36,21 @@ struct WriteTransaction: ~Copyable {
     var transaction: OpaquePointer?
     try check(mdb_txn_begin(environment.handle, nil, 0, &transaction), "begin to write")
     var cursors: (packets: OpaquePointer?, uses: OpaquePointer?)
-    var statistics = MDB_stat()
+    var packets = MDB_stat()
+    var uses = MDB_stat()
     do throws(StoreError) {
       try check(mdb_cursor_open(transaction, environment.packets, &cursors.packets), "begin to write")
       try check(mdb_cursor_open(transaction, environment.uses, &cursors.uses), "begin to write")
-      try check(mdb_stat(transaction, environment.packets, &statistics), "begin to write")
+      try check(mdb_stat(transaction, environment.packets, &packets), "begin to write")
+      try check(mdb_stat(transaction, environment.uses, &uses), "begin to write")
     } catch {
       // Cursors of a transaction that writes end with it.
       mdb_txn_abort(transaction)
       throw error
     }
     return WriteTransaction(
-      environment, transaction!, cursors.packets!, cursors.uses!, count: statistics.ms_entries)
+      environment, transaction!, cursors.packets!, cursors.uses!, count: packets.ms_entries,
+      treePages: packets.ms_branch_pages + packets.ms_leaf_pages + uses.ms_branch_pages + uses.ms_leaf_pages)
   }
 
   deinit { if !isOver { mdb_txn_abort(transaction) } }
@@ -91,7 +99,7 @@ struct WriteTransaction: ~Copyable {
   /// Removes a packet that does not have the bytes that were written.
   mutating func removeIfDamaged(_ key: CacheKey) throws(StoreError) -> Bool {
     guard let old = try find(KeyBytes(key)) else { return false }
-    if old.isIntact(key), (try? SignedPacket(cachedForm: old.form.bytes)) != nil { return false }
+    if old.isIntact(key), (try? SignedPacket(trustedCachedForm: old.form.bytes)) != nil { return false }
     try removeUse(old.stamp)
     try removeCurrentPacket()
     return true
