@@ -428,6 +428,68 @@ struct RelayServerTests {
     await testnet.stop()
   }
 
+  @Test("a relay can be reached over a Unix socket, and over a socket that somebody else opened")
+  func otherSockets() async throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/s"
+    let packet = try makePacket(Keypair())
+    try await withRelay(configure: { $0.http.unixSocket = path }) { relay, client in
+      _ = try await client.put(packet)
+      var status = stat()
+      #expect(stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK && status.st_mode & 0o777 == 0o660)
+      #expect(
+        try await overUnixSocket(path, "GET /\(packet.publicKey) HTTP/1.1\r\nHost: x\r\n\r\n").hasPrefix(
+          "HTTP/1.1 200 "))
+    }
+    #expect(!FileManager.default.fileExists(atPath: path))
+
+    let listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listening) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isListening = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listening, $0, length) == 0 && listen(listening, 5) == 0 && getsockname(listening, $0, &length) == 0
+      }
+    }
+    try #require(isListening)
+    let testnet = try await Testnet(nodes: 1)
+    var options = testOptions()
+    options.inheritedSockets = [dup(listening)]
+    let relay = RelayServer.test(on: testnet, options: options)
+    try await relay.start()
+    #expect(relay.localEndpoints.isEmpty)
+    let client = try RelayClientFixture(Endpoint(.loopbackV4, port: UInt16(bigEndian: address.sin_port)))
+    #expect(try await client.send(.get, "/").status == .ok)
+    await relay.shutdown()
+    await testnet.stop()
+  }
+
+  /// The first bytes that come back over a Unix socket.
+  private func overUnixSocket(_ path: String, _ request: String) async throws -> String {
+    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<String, any Error>) in
+      Thread {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let isConnected = withUnsafePointer(to: &address) { pointer in
+          pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+          }
+        }
+        guard isConnected else { return continuation.resume(throwing: CancellationError()) }
+        _ = request.withCString { write(descriptor, $0, strlen($0)) }
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = read(descriptor, &buffer, buffer.count)
+        continuation.resume(returning: String(decoding: buffer.prefix(max(0, count)), as: UTF8.self))
+      }.start()
+    }
+  }
+
   @Test("a relay can bring its own network along")
   func testnet() async throws {
     let relay = try await RelayServer.testnet(testOptions())

@@ -39,7 +39,9 @@ enum PacketForm: Hashable, Sendable {
   /// Only who likes JSON or a text form better than all else gets it: a wildcard means the payload, as in relays that know
   /// nothing else, and so does a request that accepts nothing that there is.
   init(preferredBy fields: HTTPFields) {
-    guard fields.contains(.accept), let accept = fields.joined(.accept), accept != "*/*" else {
+    // What nearly all send.
+    let isAnything = fields.withValue(.accept) { $0.elementsEqual("*/*".utf8) } ?? true
+    guard !isAnything, let accept = fields.joined(.accept) else {
       self = .payload
       return
     }

@@ -78,31 +78,39 @@ final class RelayHandler: Sendable {
 
   private nonisolated(nonsending) func respond(to request: HTTPRequest, _ routes: HTTPRouter) async -> HTTPResponse {
     let start = MonotonicClock.now
-    let client = clientAddress(of: request)
+    let settings = settings.withLock { $0 }
+    let client = settings.isLimited ? address(of: request, settings) : nil
     var response: HTTPResponse
-    switch admit(request, client, at: start) {
+    var isReady = false
+    switch admit(request, client, settings, at: start) {
     case .refused(let refusal): response = refusal
     case .allowed(let limit):
-      response = await answer(request, client, routes)
+      if request.method == .options {
+        response = CORS.preflight(request.fields)
+      } else if let ready = readyResponse(to: request) {
+        response = ready
+        isReady = true
+        CORS.appendOrigin(of: request.fields, to: &response.fields)
+      } else {
+        response = await answer(request, client, routes)
+      }
       if let limit {
         response.fields.append(.xRateLimitLimit, limit.burst)
         response.fields.append(.xRateLimitRemaining, limit.remaining)
       }
     }
     let code = response.status.code
-    service.counter.add { $0.count(status: code) }
-    logRequest(request, client, code, since: start)
+    service.counter.add { counts in
+      counts.count(status: code)
+      if isReady { counts.count(.memory) }
+    }
+    if log.isDetailed { logRequest(request, client, code, since: start) }
     return response
   }
 
   private nonisolated(nonsending) func answer(
     _ request: HTTPRequest, _ client: IPAddress?, _ routes: HTTPRouter
   ) async -> HTTPResponse {
-    if request.method == .options { return CORS.preflight(request.fields) }
-    if var response = readyResponse(to: request) {
-      CORS.appendOrigin(of: request.fields, to: &response.fields)
-      return response
-    }
     var request = request
     request.context.clientAddress = client
     var response: HTTPResponse
@@ -119,12 +127,8 @@ final class RelayHandler: Sendable {
     return response
   }
 
-  /// Nil if it is not needed or not known.
-  private func clientAddress(of request: HTTPRequest) -> IPAddress? {
-    let settings = settings.withLock { $0 }
-    guard settings.isLimited else { return nil }
-    return ClientAddress.find(
-      in: request.fields, peer: request.context.peer?.address, behindProxy: settings.behindProxy)
+  private func address(of request: HTTPRequest, _ settings: Settings) -> IPAddress? {
+    ClientAddress.find(in: request.fields, peer: request.context.peer?.address, behindProxy: settings.behindProxy)
   }
 
   private enum Admission {
@@ -132,9 +136,9 @@ final class RelayHandler: Sendable {
     case refused(HTTPResponse)
   }
 
-  private func admit(_ request: HTTPRequest, _ client: IPAddress?, at now: UInt64) -> Admission {
+  private func admit(_ request: HTTPRequest, _ client: IPAddress?, _ settings: Settings, at now: UInt64) -> Admission {
     guard let client else {
-      guard settings.withLock({ $0.isLimited }) else { return .allowed(nil) }
+      guard settings.isLimited else { return .allowed(nil) }
       var response = HTTPResponse.text("Unable To Extract Key!", status: .internalServerError)
       response.fields.append(contentsOf: CORS.fields(for: request.fields))
       return .refused(response)
@@ -168,9 +172,7 @@ final class RelayHandler: Sendable {
   }
 
   private func logRequest(_ request: HTTPRequest, _ client: IPAddress?, _ status: Int, since start: UInt64) {
-    let log = log.current
-    guard log.level <= .debug else { return }
-    log.debug(
+    log.current.debug(
       "http.request",
       [
         "method": .string(request.method.text), "target": .string(request.target.description),
@@ -194,7 +196,6 @@ final class RelayHandler: Sendable {
         return nil
       }
     }
-    service.counter.add { $0.count(.memory) }
     return answer.response(to: request.fields)
   }
 

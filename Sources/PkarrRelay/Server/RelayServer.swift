@@ -35,7 +35,8 @@ public final class RelayServer: Sendable {
     public var makeLogger: @Sendable (RelayConfiguration.LogSettings) -> Logger = {
       .standardError(level: $0.level, format: $0.format)
     }
-    /// Where sockets come from that somebody else opened, such as systemd: they are served besides the configured ones.
+    /// Listening sockets that somebody else opened, such as systemd: they are served in the place of `http.host` and
+    /// `http.unix_socket`, whose addresses they may have.
     public var inheritedSockets: [Int32] = []
 
     /// The defaults.
@@ -68,6 +69,8 @@ public final class RelayServer: Sendable {
     log = RelayLog(options.makeLogger(configuration.log))
     ownTestnet = LockedValue(testnet)
   }
+
+  deinit { running?.abandon() }
 
   // MARK: - Where it is
 
@@ -142,8 +145,11 @@ public final class RelayServer: Sendable {
 
   /// Starts the relay and runs it until the process is told to stop (`SIGINT`, `SIGTERM`), or the task is cancelled.
   ///
-  /// `SIGHUP`: reads `configurationFile` again, see ``reload(_:)``. Throws as ``start()``.
-  public func run(configurationFile: String? = nil) async throws(RelayStartError) {
+  /// `SIGHUP`: reads `configurationFile` again, see ``reload(_:)``. `onStart` is called once it listens. Throws as
+  /// ``start()``.
+  public func run(
+    configurationFile: String? = nil, onStart: @Sendable (RelayServer) async -> Void = { _ in }
+  ) async throws(RelayStartError) {
     let signals: SignalSource
     do throws(SystemError) {
       signals = try SignalSource([.interrupt, .terminate, .hangUp])
@@ -152,6 +158,7 @@ public final class RelayServer: Sendable {
     }
     defer { signals.cancel() }
     try await start()
+    await onStart(self)
     for await signal in signals {
       guard signal == .hangUp else { break }
       guard let configurationFile else {

@@ -24,9 +24,12 @@ struct RelayServers: Sendable {
     let front = core.handler.frontHandler(servesAdmin: configuration.admin.listen == nil)
     var settings: [HTTPServerConfiguration] = []
     var main = limits(http)
-    main.addresses = http.host.map { .tcp(Endpoint($0, port: http.port)) }
-    if let path = http.unixSocket { main.addresses.append(.unix(path: path)) }
-    main.addresses += options.inheritedSockets.map { .descriptor($0) }
+    if options.inheritedSockets.isEmpty {
+      main.addresses = http.host.map { .tcp(Endpoint($0, port: http.port)) }
+      if let path = http.unixSocket { main.addresses.append(.unix(path: path)) }
+    } else {
+      main.addresses = options.inheritedSockets.map { .descriptor($0) }
+    }
     if http.tls?.port == nil { main.tls = tls?.context }
     settings.append(main)
     if let port = http.tls?.port {

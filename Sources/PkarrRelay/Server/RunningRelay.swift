@@ -125,6 +125,13 @@ struct RunningRelay: Sendable {
     await Self.onOwnThread { cache.close() }
   }
 
+  /// Lets go of the threads, where nobody has called ``shutdown(grace:)``.
+  func abandon() {
+    core.hub.shutdown()
+    core.service.lookups.shutdown()
+    for loop in loops { loop.requestStop() }
+  }
+
   /// Runs something that blocks on a thread that nobody else needs.
   private static func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
     await withUnsafeContinuation { continuation in
