@@ -30,7 +30,7 @@ struct CommandLineTests {
       let expected: Set<[String]> = [
         ["key", "new"], ["key", "show"], ["key", "export"], ["publish"], ["resolve"], ["packet", "sign"],
         ["packet", "inspect"], ["dht", "node"], ["dht", "info"], ["dht", "ping"], ["dht", "find-node"], ["dht", "get"],
-        ["dht", "put"], ["dht", "peers"], ["dht", "announce"], ["testnet"], ["demo"], ["completions"],
+        ["dht", "put"], ["dht", "peers"], ["dht", "announce"], ["relay"], ["testnet"], ["demo"], ["completions"],
       ]
       #expect(Set(all) == expected)
       for path in all {

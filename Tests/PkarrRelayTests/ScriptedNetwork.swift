@@ -197,7 +197,7 @@ let longAgo = Timestamp.wallClock.subtracting(seconds: 200_000)
 
 /// Waits until something has become true; false after a generous while.
 func eventually(_ condition: () async -> Bool) async -> Bool {
-  let deadline = ContinuousClock.now + .seconds(30)
+  let deadline = ContinuousClock.now + .seconds(300)
   while ContinuousClock.now < deadline {
     if await condition() { return true }
     await Task.yield()
