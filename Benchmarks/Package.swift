@@ -28,6 +28,10 @@ let package = Package(
     .executableTarget(
       name: "PubkyNode", dependencies: modules(["Addresses", "EventLoops", "Mainline"]), swiftSettings: swift),
     .executableTarget(
+      name: "PubkyRelay",
+      dependencies: modules(["Addresses", "EventLoops", "HTTP", "Logging", "Mainline", "Pkarr", "PkarrRelay"]),
+      swiftSettings: swift),
+    .executableTarget(
       name: "Benchmarks",
       dependencies: ["CPeers"]
         + modules([

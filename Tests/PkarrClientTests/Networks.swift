@@ -27,7 +27,9 @@ struct Networks {
   /// How a client of these networks is set up.
   func configuration(clock: ClientClock = .system) -> PkarrClientConfiguration {
     var configuration = PkarrClientConfiguration.noDefaultNetwork
-    configuration.requestTimeout = .seconds(10)
+    // Nothing here waits for a relay to be given up, however busy the machine is.
+    configuration.requestTimeout = .seconds(300)
+    configuration.dht?.node.requestTimeout = .seconds(10)
     configuration.dht = testnet?.configuration
     if !relays.isEmpty { configuration.relays = relays.map(\.url) }
     configuration.transport = MemoryTransport(relays)

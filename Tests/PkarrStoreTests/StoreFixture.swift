@@ -77,9 +77,9 @@ final class TemporaryDirectory: Sendable {
 
 /// Waits for something that another thread brings about.
 func eventually(_ what: String, _ isTrue: () throws -> Bool) async throws {
-  for _ in 0..<6000 {
+  for _ in 0..<60_000 {
     if try isTrue() { return }
     try await Task.sleep(for: .milliseconds(10))
   }
-  Issue.record("\(what): not within a minute")
+  Issue.record("\(what): not within ten minutes")
 }

@@ -51,7 +51,8 @@ enum StoreRows {
   }
 
   static func rows() async throws -> [Row] {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "pubky-bench-\(ProcessInfo.processInfo.processIdentifier)")
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "pubky-bench-\(ProcessInfo.processInfo.processIdentifier)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let packets = Packets(count + count / 2)
@@ -144,7 +145,9 @@ enum StoreRows {
       for offer in offers { store.offer(offer) }
       try await store.flush()
       let middle = process_cpu_nanoseconds(getpid())
-      guard lmdb_peer_write(peer, keys, values, valueLength, indices.count, batch) == 0 else { fatalError("LMDB fails") }
+      guard lmdb_peer_write(peer, keys, values, valueLength, indices.count, batch) == 0 else {
+        fatalError("LMDB fails")
+      }
       let end = process_cpu_nanoseconds(getpid())
       return (Double(middle - start) / Double(indices.count), Double(end - middle) / Double(indices.count))
     }

@@ -10,6 +10,7 @@ let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("latency", LatencyRows.rows),
   ("simulator", SimulatorRows.rows),
   ("churn", ChurnRows.rows),
+  ("relay", RelayRows.rows),
 ]
 
 let wanted = Set(CommandLine.arguments.dropFirst())

@@ -42,7 +42,9 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
 
   /// True once a request was answered on it.
   private(set) var wasUsed = false
-  /// True while no byte of the response to the last request has come.
+  /// True if the last request was written to the connection, wholly or in part.
+  private(set) var hasSentRequest = false
+  /// True while no byte of the response to it has come.
   private(set) var hasSeenNothing = true
 
   private static let outputHighWater = 256 << 10
@@ -177,11 +179,13 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
     _ request: HTTPClientRequest,
     _ continuation: UnsafeContinuation<Result<(HTTP1ResponseHead, BodyPipe), HTTPError>, Never>
   ) {
+    hasSentRequest = false
     guard case .idle = state, !Task.isCancelled else {
       return continuation.resume(returning: .failure(.connectionClosed))
     }
     state = .waitingForHead
     whenHead = continuation
+    hasSentRequest = true
     hasSeenNothing = true
     method = request.method
     parser = HTTP1ResponseParser(limits: pool.configuration.headLimits)

@@ -108,9 +108,8 @@ public final class HTTPClient: Sendable {
         return try await connection.send(request)
       } catch {
         // The server may have closed a kept connection at the moment that it was used again.
-        guard wasUsedBefore, !isRetry, error == .connectionClosed, connection.hasSeenNothing, !Task.isCancelled,
-          request.isRepeatable
-        else { throw error }
+        let mayRepeat = !connection.hasSentRequest || (connection.hasSeenNothing && request.isRepeatable)
+        guard wasUsedBefore, !isRetry, error == .connectionClosed, !Task.isCancelled, mayRepeat else { throw error }
         isRetry = true
       }
     }

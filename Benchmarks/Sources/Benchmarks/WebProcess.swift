@@ -1,0 +1,87 @@
+import CPeers
+import Foundation
+
+/// A web server in a process of its own on the other core, and the load that is put on it.
+final class WebProcess {
+  enum Failure: Error { case didNotStart(String), noFigures(String) }
+
+  /// The core that servers get; load generators get the other one.
+  private static let serverCore = ProcessInfo.processInfo.processorCount - 1
+
+  let name: String
+  private let process = Process()
+  private let input = Pipe()
+  /// The first line that the program printed, in words.
+  private(set) var words: [String] = []
+
+  /// Starts a program; `waitsForLine`: it prints a line once it can be used, and ends with its input.
+  init(_ name: String, _ program: String, _ arguments: [String], waitsForLine: Bool) throws {
+    self.name = name
+    let output = Pipe()
+    process.executableURL = URL(filePath: "/usr/bin/taskset")
+    process.arguments = ["--cpu-list", "\(Self.serverCore)", program] + arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    guard waitsForLine else { return }
+    let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+    words = line.split(whereSeparator: \.isWhitespace).map(String.init)
+    if words.isEmpty { throw Failure.didNotStart(name) }
+  }
+
+  func stop() {
+    try? input.fileHandleForWriting.close()
+    if words.isEmpty { process.terminate() }
+    process.waitUntilExit()
+  }
+
+  /// CPU time of the process so far, in nanoseconds.
+  private var cpu: Int64 { process_cpu_nanoseconds(process.processIdentifier) }
+
+  var memory: (resident: Double, anonymous: Double) {
+    var anonymous: Int64 = 0
+    var resident: Int64 = 0
+    _ = process_memory(process.processIdentifier, &anonymous, &resident)
+    return (Double(resident), Double(anonymous))
+  }
+
+  /// What a load generator measured, and the server's CPU time for one request in microseconds.
+  struct Load {
+    var requests: Double
+    var perSecond: Double
+    var microseconds: Double
+  }
+
+  /// Asks for a path over HTTP/1.1 with wrk.
+  func wrk(_ url: String, connections: Int, seconds: Int) throws -> Load {
+    try load("wrk", ["-t1", "-c\(connections)", "-d\(seconds)", url], requests: /(\d+) requests in/)
+  }
+
+  /// Asks for a path over HTTP/2 with h2load.
+  func h2load(_ url: String, connections: Int, streams: Int, count: Int) throws -> Load {
+    try load("h2load", ["-c\(connections)", "-m\(streams)", "-n\(count)", url], requests: /(\d+) 2xx/)
+  }
+
+  private func load(_ program: String, _ arguments: [String], requests: Regex<(Substring, Substring)>) throws -> Load {
+    let generator = Process()
+    let output = Pipe()
+    generator.executableURL = URL(filePath: "/usr/bin/taskset")
+    generator.arguments = ["--cpu-list", "0", program] + arguments
+    generator.standardOutput = output
+    generator.standardError = FileHandle.nullDevice
+    let before = cpu
+    let start = ContinuousClock.now
+    try generator.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    generator.waitUntilExit()
+    let elapsed =
+      Double((ContinuousClock.now - start).components.attoseconds) / 1e18
+      + Double((ContinuousClock.now - start).components.seconds)
+    let used = Double(cpu - before)
+    guard let match = text.firstMatch(of: requests), let count = Double(match.1), count > 0,
+      !text.contains("Non-2xx")
+    else { throw Failure.noFigures("\(name): \(text)") }
+    return Load(requests: count, perSecond: count / elapsed, microseconds: used / 1000 / count)
+  }
+}
