@@ -29,7 +29,6 @@ struct Networks {
     var configuration = PkarrClientConfiguration.noDefaultNetwork
     // Nothing here waits for a relay to be given up, however busy the machine is.
     configuration.requestTimeout = .seconds(300)
-    configuration.dht?.node.requestTimeout = .seconds(10)
     configuration.dht = testnet?.configuration
     if !relays.isEmpty { configuration.relays = relays.map(\.url) }
     configuration.transport = MemoryTransport(relays)

@@ -4,7 +4,7 @@ import TLS
 
 /// One connection of a client: one request after the other (HTTP/1.1). Touched on its loop only.
 final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
-  private enum State {
+  enum State {
     case connecting
     case handshake
     case idle
@@ -15,40 +15,40 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
 
   let key: ClientPool.Key
   let route: HTTPRoute
-  private let pool: ClientPool
-  private let transport: Transport
-  private var state = State.connecting
-  private var watch: Watch?
-  private var isReadable = false
-  private var isWritable = false
-  private var timer: TimerHandle?
+  let pool: ClientPool
+  let transport: Transport
+  var state = State.connecting
+  var watch: Watch?
+  var isReadable = false
+  var isWritable = false
+  var timer: TimerHandle?
 
-  private var whenConnected: UnsafeContinuation<HTTPError?, Never>?
-  private var whenHead: UnsafeContinuation<Result<(HTTP1ResponseHead, BodyPipe), HTTPError>, Never>?
-  private var method = HTTPMethod.get
-  private var parser: HTTP1ResponseParser
-  private var decoder: HTTP1BodyDecoder?
-  private var pipe: BodyPipe?
-  private var keepsAlive = true
+  var whenConnected: UnsafeContinuation<HTTPError?, Never>?
+  var whenHead: UnsafeContinuation<Result<(HTTP1ResponseHead, BodyPipe), HTTPError>, Never>?
+  var method = HTTPMethod.get
+  var parser: HTTP1ResponseParser
+  var decoder: HTTP1BodyDecoder?
+  var pipe: BodyPipe?
+  var keepsAlive = true
   /// Input that cannot be used yet.
-  private var pending: [UInt8] = []
+  var pending: [UInt8] = []
 
-  private var output: [UInt8] = []
-  private var outputStart = 0
-  private var isChunked = false
-  private var bytesLeft: UInt64?
-  private var upload: Task<Void, Never>?
-  private var whenRoom: (@Sendable (Bool) -> Void)?
+  var output: [UInt8] = []
+  var outputStart = 0
+  var isChunked = false
+  var bytesLeft: UInt64?
+  var upload: Task<Void, Never>?
+  var whenRoom: (@Sendable (Bool) -> Void)?
 
   /// True once a request was answered on it.
-  private(set) var wasUsed = false
+  var wasUsed = false
   /// True if the last request was written to the connection, wholly or in part.
   private(set) var hasSentRequest = false
   /// True while no byte of the response to it has come.
-  private(set) var hasSeenNothing = true
+  var hasSeenNothing = true
 
-  private static let outputHighWater = 256 << 10
-  private static let readSize = 64 << 10
+  static let outputHighWater = 256 << 10
+  static let readSize = 64 << 10
 
   private init(_ route: HTTPRoute, _ key: ClientPool.Key, _ pool: ClientPool) throws {
     self.route = route
@@ -94,7 +94,7 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
     return connection
   }
 
-  private func open(_ continuation: UnsafeContinuation<HTTPError?, Never>) {
+  func open(_ continuation: UnsafeContinuation<HTTPError?, Never>) {
     if case .closed = state { return continuation.resume(returning: .connectionClosed) }
     whenConnected = continuation
     do {
@@ -106,7 +106,7 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
     }
   }
 
-  private func connected() {
+  func connected() {
     stopTimer()
     state = .idle
     wasUsed = false
@@ -134,7 +134,7 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
     fail(.connectionClosed)
   }
 
-  private func advance() throws {
+  func advance() throws {
     if case .connecting = state {
       guard isWritable || isReadable else { return }
       if let error = transport.socket.connectionError { throw error }
@@ -175,7 +175,7 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
       url: request.url, route: route)
   }
 
-  private func begin(
+  func begin(
     _ request: HTTPClientRequest,
     _ continuation: UnsafeContinuation<Result<(HTTP1ResponseHead, BodyPipe), HTTPError>, Never>
   ) {
@@ -208,7 +208,7 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
     }
   }
 
-  private func startUpload(_ length: UInt64?, _ write: @escaping @Sendable (HTTPBodyWriter) async throws -> Void) {
+  func startUpload(_ length: UInt64?, _ write: @escaping @Sendable (HTTPBodyWriter) async throws -> Void) {
     isChunked = length == nil
     bytesLeft = length
     upload = Task(executorPreference: loop) { [loop] in
@@ -221,7 +221,7 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
     }
   }
 
-  private func uploadEnded() {
+  func uploadEnded() {
     upload = nil
     guard bytesLeft ?? 0 == 0 else { return fail(.connectionClosed) }
     if isChunked { HTTP1Encoder.lastChunk(trailers: HTTPFields(), into: &output) }
@@ -233,249 +233,26 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
     if case .idle = state { finishUse() }
   }
 
-  private func cancelled() {
+  func cancelled() {
     switch state {
     case .waitingForHead, .receivingBody: fail(.connectionClosed)
     case .connecting, .handshake, .idle, .closed: break
     }
   }
 
-  // MARK: - Output
-
-  private func sendOutput() throws {
-    guard try transport.flush() else {
-      isWritable = false
-      return
-    }
-    while outputStart < output.count {
-      guard isWritable else { return }
-      let start = outputStart
-      let written = try output.withUnsafeBytes { try transport.write(UnsafeRawBufferPointer(rebasing: $0[start...])) }
-      guard let written, written > 0 else {
-        isWritable = false
-        return
-      }
-      outputStart += written
-    }
-    output.removeAll(keepingCapacity: output.capacity <= Self.outputHighWater)
-    outputStart = 0
-    if try !transport.flush() { isWritable = false }
-    wakeWriter(isOpen: true)
-  }
-
-  func write(_ bytes: [UInt8]) -> Bool {
-    if case .closed = state { return false }
-    if bytes.isEmpty { return true }
-    if let left = bytesLeft {
-      guard UInt64(bytes.count) <= left else {
-        fail(.connectionClosed)
-        return false
-      }
-      bytesLeft = left - UInt64(bytes.count)
-    }
-    if isChunked {
-      bytes.withUnsafeBytes { HTTP1Encoder.chunk($0, into: &output) }
-    } else {
-      output += bytes
-    }
-    do {
-      try sendOutput()
-    } catch {
-      fail(.connectionClosed)
-      return false
-    }
-    return output.count - outputStart < Self.outputHighWater
-  }
-
-  func whenWritable(_ body: @escaping @Sendable (Bool) -> Void) {
-    if case .closed = state { return body(false) }
-    if output.count - outputStart < Self.outputHighWater { return body(true) }
-    whenRoom = body
-  }
-
-  func writerCancelled() { wakeWriter(isOpen: false) }
-
-  private func wakeWriter(isOpen: Bool) {
-    let body = whenRoom
-    whenRoom = nil
-    body?(isOpen)
-  }
-
-  // MARK: - Input
-
-  private var wantsInput: Bool {
-    switch state {
-    case .idle, .waitingForHead: true
-    case .receivingBody: !(pipe?.isFull ?? false)
-    case .connecting, .handshake, .closed: false
-    }
-  }
-
-  private func readInput() throws {
-    try usePending()
-    while isReadable, wantsInput {
-      let piece = try withUnsafeTemporaryAllocation(byteCount: Self.readSize, alignment: 16) { buffer -> Bool in
-        guard let count = try transport.read(into: buffer) else {
-          isReadable = false
-          return false
-        }
-        if count == 0 {
-          inputEnded()
-          return false
-        }
-        hasSeenNothing = false
-        try receive(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        return true
-      }
-      if !piece { return }
-    }
-  }
-
-  private func usePending() throws {
-    guard !pending.isEmpty, wantsInput else { return }
-    var waiting: [UInt8] = []
-    swap(&waiting, &pending)
-    try waiting.withUnsafeBytes { try receive($0) }
-  }
-
-  private func receive(_ bytes: UnsafeRawBufferPointer) throws {
-    if !pending.isEmpty {
-      pending.append(contentsOf: bytes)
-      return try usePending()
-    }
-    var offset = 0
-    do throws(HTTP1Error) {
-      offset = try consume(bytes)
-    } catch {
-      return fail(.malformed(error.reason))
-    }
-    if case .closed = state { return }
-    if offset < bytes.count { pending = Array(bytes[offset...]) }
-  }
-
-  private func consume(_ bytes: UnsafeRawBufferPointer) throws(HTTP1Error) -> Int {
-    var offset = 0
-    while offset < bytes.count {
-      switch state {
-      case .waitingForHead:
-        let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
-        guard let (head, length) = try parser.parse(rest, requestMethod: method) else { return offset }
-        offset += length
-        headArrived(head)
-      case .receivingBody:
-        guard try consumeBody(bytes, &offset) else { return offset }
-      case .idle:
-        // Nobody asked for this.
-        close()
-        return bytes.count
-      case .connecting, .handshake, .closed: return bytes.count
-      }
-    }
-    return offset
-  }
-
-  private func headArrived(_ head: HTTP1ResponseHead) {
-    // 100 Continue and the like announce the real response.
-    if head.status.isInformational {
-      if head.status.code == 101 { fail(.malformed("the server changed the protocol unasked")) }
-      return
-    }
-    wasUsed = true
-    keepsAlive = head.keepsAlive
-    var announced: UInt64?
-    if case .length(let length) = head.framing { announced = length }
-    let pipe = BodyPipe(on: loop, announcedLength: announced)
-    self.pipe = pipe
-    state = .receivingBody
-    let continuation = whenHead
-    whenHead = nil
-    if head.framing == .none || head.framing == .length(0) {
-      bodyEnded()
-    } else {
-      decoder = HTTP1BodyDecoder(head.framing, maximumBytes: nil)
-      pipe.onDemand = { [weak self] in self?.bodyWanted() }
-      startTimer(pool.configuration.bodyTimeout)
-    }
-    continuation?.resume(returning: .success((head, pipe)))
-  }
-
-  private func consumeBody(_ bytes: UnsafeRawBufferPointer, _ offset: inout Int) throws(HTTP1Error) -> Bool {
-    while decoder != nil {
-      if pipe?.isFull ?? true { return false }
-      switch try decoder!.next(bytes, from: &offset) {
-      case .data(let range):
-        startTimer(pool.configuration.bodyTimeout)
-        pipe?.deliver(UnsafeRawBufferPointer(rebasing: bytes[range]))
-      case .needsMore: return false
-      case .end: bodyEnded()
-      }
-    }
-    return true
-  }
-
-  private func bodyWanted() {
-    startTimer(pool.configuration.bodyTimeout)
-    // Not at once: the reader asks from within its own reading.
-    loop.execute { [weak self] in
-      guard let self else { return }
-      do {
-        try readInput()
-      } catch {
-        fail(.connectionClosed)
-      }
-    }
-  }
-
-  private func bodyEnded() {
-    decoder = nil
-    let ended = pipe
-    pipe = nil
-    stopTimer()
-    state = .idle
-    ended?.finish()
-    if upload == nil { finishUse() } else { keepsAlive = false }
-  }
-
-  /// The exchange is over: keeps the connection for the next one, or closes it.
-  private func finishUse() {
-    guard keepsAlive, pending.isEmpty, outputStart == output.count else { return close() }
-    startTimer(pool.configuration.idleTimeout)
-    pool.keep(self)
-  }
-
-  private func inputEnded() {
-    isReadable = false
-    if case .receivingBody = state, decoder != nil {
-      do throws(HTTP1Error) {
-        // A body may end with its connection, if it said nothing else.
-        try decoder?.finish()
-        keepsAlive = false
-        return bodyEnded()
-      } catch {
-        return fail(.connectionClosed)
-      }
-    }
-    fail(.connectionClosed)
-  }
-
-  /// The response was released before its body had ended.
-  func bodyReleased(_ pipe: BodyPipe) {
-    if pipe === self.pipe { fail(.connectionClosed) }
-  }
-
   // MARK: - Time
 
-  private func startTimer(_ time: Duration) {
+  func startTimer(_ time: Duration) {
     stopTimer()
     timer = loop.schedule(after: time) { [weak self] in self?.timerFired() }
   }
 
-  private func stopTimer() {
+  func stopTimer() {
     if let timer { loop.cancel(timer) }
     timer = nil
   }
 
-  private func timerFired() {
+  func timerFired() {
     timer = nil
     switch state {
     // The reader takes its time, not the server.
@@ -516,9 +293,9 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
 
 /// Held by who reads a response: tells the connection when nobody does any more.
 private final class ResponseLease: Sendable {
-  private let connection: ClientConnection
-  private let pipe: BodyPipe
-  private let loop: EventLoop
+  let connection: ClientConnection
+  let pipe: BodyPipe
+  let loop: EventLoop
 
   init(_ connection: ClientConnection, _ pipe: BodyPipe) {
     self.connection = connection

@@ -47,7 +47,7 @@ struct RequestFramingTests {
   }
 
   @Test(
-    "another coding is not implemented if the end could be found, else the request is malformed",
+    "another coding is 501 if the end could be found, else the request is malformed",
     arguments: [
       ("gzip, chunked", 501), ("gzip,deflate , chunked", 501), ("identity, chunked", 501), ("xchunked, chunked", 501),
       ("", 400), (",", 400), ("chunked, chunked", 400), ("chunked, gzip", 400), ("chunked, identity", 400),

@@ -53,7 +53,7 @@ struct RequestLineTests {
     #expect(refusal(request("OPTIONS ** HTTP/1.1")) == 400)
   }
 
-  @Test("no tunnels: CONNECT is not implemented, in any form")
+  @Test("no tunnels: CONNECT is 501, in any form")
   func connect() {
     #expect(refusal(request("CONNECT a.example:443 HTTP/1.1")) == 501)
     #expect(refusal(request("CONNECT / HTTP/1.1")) == 501)
