@@ -164,6 +164,7 @@ final class RunningCommand: Sendable {
   var isRunning: Bool { process.isRunning }
   func interrupt() { Foundation.kill(process.processIdentifier, SIGINT) }
   func terminate() { Foundation.kill(process.processIdentifier, SIGTERM) }
+  func hangUp() { Foundation.kill(process.processIdentifier, SIGHUP) }
   func kill() { if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) } }
 
   /// Waits for a line of standard output that `matches`; nil if the command ends, or nothing comes for a minute.
