@@ -162,6 +162,7 @@ final class RunningCommand: Sendable {
   deinit { kill() }
 
   var isRunning: Bool { process.isRunning }
+  var identifier: Int32 { process.processIdentifier }
   func interrupt() { Foundation.kill(process.processIdentifier, SIGINT) }
   func terminate() { Foundation.kill(process.processIdentifier, SIGTERM) }
   func hangUp() { Foundation.kill(process.processIdentifier, SIGHUP) }
