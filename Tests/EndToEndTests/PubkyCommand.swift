@@ -162,8 +162,10 @@ final class RunningCommand: Sendable {
   deinit { kill() }
 
   var isRunning: Bool { process.isRunning }
+  var identifier: Int32 { process.processIdentifier }
   func interrupt() { Foundation.kill(process.processIdentifier, SIGINT) }
   func terminate() { Foundation.kill(process.processIdentifier, SIGTERM) }
+  func hangUp() { Foundation.kill(process.processIdentifier, SIGHUP) }
   func kill() { if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) } }
 
   /// Waits for a line of standard output that `matches`; nil if the command ends, or nothing comes for a minute.
