@@ -8,7 +8,7 @@ struct FuzzTarget: Sendable {
   let run: @Sendable (UnsafeRawBufferPointer) -> Void
 
   /// All targets, in the order in which `scripts/fuzz` runs them.
-  static let all: [FuzzTarget] = [.keyText, .bencode, .krpc, .node, .dns, .zone, .signedPacket]
+  static let all: [FuzzTarget] = [.keyText, .bencode, .krpc, .node, .dns, .zone, .signedPacket, .http2Session]
 }
 
 /// Ends the run with a find if something that must hold for every input does not.

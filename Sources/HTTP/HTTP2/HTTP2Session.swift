@@ -20,8 +20,9 @@ final class HTTP2Session {
   let now: () -> UInt64
 
   private(set) var nghttp2: OpaquePointer?
-  var streams: [Int32: HTTP2Stream] = [:]
-  var frames: HTTP2FrameGuard
+  // Checking at run time that accesses do not overlap would cost a tenth of a request.
+  @exclusivity(unchecked) var streams: [Int32: HTTP2Stream] = [:]
+  @exclusivity(unchecked) var frames: HTTP2FrameGuard
   /// What the peer does too much of, found inside of a callback.
   var violation: HTTP2Error?
   /// Streams whose writers wait and may go on.
@@ -67,6 +68,8 @@ final class HTTP2Session {
     nghttp2_option_set_max_outbound_ack(options, max(1, settings.maximumQueuedAcknowledgements))
     // Resets are counted by the session, whose clock is given. This limit of nghttp2 reads one, and must not come first.
     nghttp2_option_set_stream_reset_rate_limit(options, 1 << 40, 1 << 40)
+    // So are CONTINUATION frames, of which nghttp2 may take each byte of a head that arrives alone for one more.
+    nghttp2_option_set_max_continuations(options, 16 * (max(0, settings.maximumContinuations) + 1))
     return options
   }
 

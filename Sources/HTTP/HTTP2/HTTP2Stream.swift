@@ -1,7 +1,7 @@
 /// What a session knows of a stream. It lives from the first HEADERS frame until nghttp2 has closed the stream.
 final class HTTP2Stream {
   /// The head, then the trailers, while they arrive.
-  var section = HTTP2FieldSection()
+  @exclusivity(unchecked) var section = HTTP2FieldSection()
   /// True once the delegate was told of the request.
   var isBegun = false
   /// True once the head is complete.
@@ -20,7 +20,7 @@ final class HTTP2Stream {
   /// True if a body is to be sent: what is written for others is dropped.
   var hasBody = false
   /// Bytes that wait for nghttp2 to fetch them.
-  var outgoing = HTTP2OutgoingBody()
+  @exclusivity(unchecked) var outgoing = HTTP2OutgoingBody()
   /// True if no more will be written.
   var isFinished = false
   /// What follows the body.

@@ -59,7 +59,7 @@ struct HTTP2PartsTests {
     var body = HTTP2OutgoingBody()
     var written: [UInt8] = []
     var read: [UInt8] = []
-    for _ in 0..<3000 {
+    for _ in 0..<500 {
       let largest = [0, 10, 3000, 20_000][Int.random(in: 0..<4, using: &dice)]
       let bytes = dice.bytes(Int.random(in: 0...largest, using: &dice))
       written += bytes
