@@ -9,7 +9,9 @@ let package = Package(
   targets: [
     .executableTarget(
       name: "Fuzz",
-      dependencies: ["WireFormat", "Addresses", "Cryptography", "Bencode", "DNSWire", "MainlineProtocol", "Pkarr", "HTTP"].map {
+      dependencies: [
+        "WireFormat", "Addresses", "Cryptography", "Bencode", "DNSWire", "MainlineProtocol", "Pkarr", "HTTP",
+      ].map {
         .product(name: $0, package: "swift-pubky")
       },
       swiftSettings: [.enableUpcomingFeature("ExistentialAny"), .enableExperimentalFeature("Lifetimes")])
