@@ -19,9 +19,11 @@ formatted = $(wildcard Sources Tests Benchmarks/Package.swift Benchmarks/Sources
   Package.swift)
 # One set of flags for everything in debug, so that lint, test and docs share what they build.
 debug = -Xswiftc -warnings-as-errors
-# Tests are functions of one process and share its threads. The simulations compute for a minute without a pause, so they
-# run on their own, or tests that wait for a socket would wait for them.
-run_tests = swift test $(1) --disable-xctest $(if $(FILTER),--filter '$(FILTER)',--skip SimulationTests && \
+# Tests are functions of one process and share its threads. The simulations and the store's tests compute for a minute
+# without a pause, so they run on their own, or tests that wait for a socket would wait for them.
+run_tests = swift test $(1) --disable-xctest $(if $(FILTER),--filter '$(FILTER)',\
+  --skip 'SimulationTests|PkarrStoreTests' && \
+  swift test $(1) --disable-xctest --skip-build --filter PkarrStoreTests && \
   swift test $(1) --disable-xctest --skip-build --filter SimulationTests)
 
 .DEFAULT_GOAL := help
