@@ -19,11 +19,14 @@ formatted = $(wildcard Sources Tests Benchmarks/Package.swift Benchmarks/Sources
   Package.swift)
 # One set of flags for everything in debug, so that lint, test and docs share what they build.
 debug = -Xswiftc -warnings-as-errors
-# Tests are functions of one process and share its threads. The simulations and the store's tests compute for a minute
-# without a pause, so they run on their own, or tests that wait for a socket would wait for them.
+# Tests are functions of one process and share its threads. Those that compute for long without a pause, and those that
+# start other programs, run apart from those that wait for sockets, or these would wait for them.
+computing = PkarrStoreTests|PkarrTests|DNSWireTests|MainlineProtocolTests
+programs = EndToEndTests|InteropTests
 run_tests = swift test $(1) --disable-xctest $(if $(FILTER),--filter '$(FILTER)',\
-  --skip 'SimulationTests|PkarrStoreTests' && \
-  swift test $(1) --disable-xctest --skip-build --filter PkarrStoreTests && \
+  --skip 'SimulationTests|$(computing)|$(programs)' && \
+  swift test $(1) --disable-xctest --skip-build --filter '$(programs)' && \
+  swift test $(1) --disable-xctest --skip-build --filter '$(computing)' && \
   swift test $(1) --disable-xctest --skip-build --filter SimulationTests)
 
 .DEFAULT_GOAL := help

@@ -62,10 +62,12 @@ struct RelayClientTests {
         #expect(chunked.status == 204, "\(options)")
         let broken = try await stand.curl(options + ["--request", "PUT", "--data-binary", "no packet", target])
         #expect(broken.status == 400 && !broken.body.isEmpty)
-        let large = stand.folder.appending(path: "large")
-        try Data(repeating: 7, count: 200_000).write(to: large)
-        #expect(try await stand.curl(options + ["--upload-file", large.path, target]).status == 413)
       }
+      // Over HTTP/1.1: of an HTTP/2 stream that is answered and ended while curl 7.88 still sends, it may say no more than
+      // that the stream ended (exit 92). What goes over the wire then is tested with the session.
+      let large = stand.folder.appending(path: "large")
+      try Data(repeating: 7, count: 200_000).write(to: large)
+      #expect(try await stand.curl("--http1.1", "--upload-file", large.path, target).status == 413)
       // Over TLS: curl 7.88 cannot use an HTTP/2 connection twice that it began with prior knowledge, not even nginx's.
       for (url, options) in [
         ("http://\(stand.plain)", ["--http1.1"]),

@@ -20,7 +20,7 @@ struct FreshnessTests {
       let client = try await networks.client(clock: clock.clock)
       let resolution = Task { try await client.resolution(of: key, policy: .networkOnly) }
       // The requests to the relays may take ten seconds; the grace is what ends first.
-      await eventually { clock.pending.first ?? .seconds(10) < .seconds(10) }
+      await eventually { clock.pending.first ?? Networks.requestTimeout < Networks.requestTimeout }
       #expect(clock.pending.first == .milliseconds(100))
       clock.advance(by: .milliseconds(100))
       let found = try await resolution.value
@@ -42,7 +42,7 @@ struct FreshnessTests {
       networks.relays[1].mood = .waiting(gate)
       let client = try await networks.client(clock: clock.clock) { $0.repair.isEnabled = false }
       let resolution = Task { try await client.resolution(of: key, policy: .networkOnly) }
-      await eventually { clock.pending.first ?? .seconds(10) < .seconds(10) }
+      await eventually { clock.pending.first ?? Networks.requestTimeout < Networks.requestTimeout }
       gate.open()
       let found = try await resolution.value
       #expect(found.packet.isSame(as: try new.get()) && found.source == .relay(networks.relays[1].url))
@@ -60,8 +60,8 @@ struct FreshnessTests {
       networks.relays[1].mood = .silent
       let client = try await networks.client(clock: clock.clock) { $0.repair.isEnabled = false }
       let resolution = Task { try await client.resolution(of: key, policy: .networkOnly) }
-      await eventually { networks.relays[1].requests.count == 1 && clock.pending == [.seconds(10)] }
-      clock.advance(by: .seconds(10))
+      await eventually { networks.relays[1].requests.count == 1 && clock.pending == [Networks.requestTimeout] }
+      clock.advance(by: Networks.requestTimeout)
       let found = try await resolution.value
       #expect(found.packet.isSame(as: try new.get()))
       #expect(found.report.relays.map(\.standing) == [.current, .failed(.timeout)])

@@ -1,6 +1,7 @@
 import EventLoops
 import HTTP
 import Pkarr
+import Testing
 
 @testable import PkarrClient
 
@@ -225,5 +226,13 @@ final class ManualClock: Sendable {
 
 /// Waits until a condition holds that other tasks bring about.
 func eventually(_ condition: () async -> Bool) async {
-  while await !condition() { await Task.yield() }
+  let deadline = ContinuousClock.now + .seconds(300)
+  while await !condition() {
+    guard ContinuousClock.now < deadline else {
+      Issue.record("it did not come about within five minutes")
+      return
+    }
+    // Not only a yield: who only yields keeps a core from those whom he waits for.
+    try? await Task.sleep(for: .milliseconds(1))
+  }
 }

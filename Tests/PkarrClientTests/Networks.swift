@@ -21,14 +21,16 @@ struct Networks {
   var testnet: Testnet?
   var relays: [MemoryRelay]
 
+  /// Nothing here waits in real time for a relay to be given up, however busy the machine is.
+  static let requestTimeout = Duration.seconds(300)
+
   /// The only relay.
   var relay: MemoryRelay { relays[0] }
 
   /// How a client of these networks is set up.
   func configuration(clock: ClientClock = .system) -> PkarrClientConfiguration {
     var configuration = PkarrClientConfiguration.noDefaultNetwork
-    // Nothing here waits for a relay to be given up, however busy the machine is.
-    configuration.requestTimeout = .seconds(300)
+    configuration.requestTimeout = Self.requestTimeout
     configuration.dht = testnet?.configuration
     if !relays.isEmpty { configuration.relays = relays.map(\.url) }
     configuration.transport = MemoryTransport(relays)

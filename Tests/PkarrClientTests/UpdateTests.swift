@@ -215,7 +215,7 @@ struct UpdateTests {
       let relay = networks.relay
       var configuration = networks.configuration()
       // Pauses pass at once, requests may take their time.
-      configuration.clock.sleep = { if $0 == .seconds(10) { await Gate().wait() } }
+      configuration.clock.sleep = { if $0 == Networks.requestTimeout { await Gate().wait() } }
       let client = try await PkarrClient(configuration)
       let packet = try Samples.packet(2_000_000_000)
       #expect(try await client.publish(packet, untilStoredOn: 100).storedNodes == 7)

@@ -31,6 +31,20 @@ struct DiskFullTests {
     reopened.close()
   }
 
+  @Test("a smaller capacity is reached in a file without free pages too", arguments: [1 << 20, 3 << 20, 10 << 20])
+  func smallerCapacity(limit: Int) async throws {
+    let directory = TemporaryDirectory()
+    var store = try directory.open(capacity: 1_000_000) { $0.sizeLimit = limit }
+    for key in 0..<limit / 1000 { store.offer(Sample.packet(key, length: 600)) }
+    try await store.flush()
+    let count = store.count
+    store.close()
+    store = try directory.open(capacity: 30) { $0.sizeLimit = limit }
+    try await eventually("the rest is dropped") { store.statistics.evictions == count - 30 }
+    #expect(store.count == 30)
+    store.close()
+  }
+
   @Test("packets of all sizes that replace each other at the limit are written for ever")
   func churnAtTheLimit() async throws {
     let directory = TemporaryDirectory()

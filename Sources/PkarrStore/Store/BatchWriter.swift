@@ -78,8 +78,9 @@ struct BatchWriter {
       } catch {
         for index in range { outcome.failures[index] = error }
         progress.start = range.upperBound
+        progress.isUpkeepDue = false
       }
-    } while progress.start < batch.items.count
+    } while progress.start < batch.items.count || progress.isUpkeepDue
     return outcome
   }
 
@@ -93,16 +94,20 @@ struct BatchWriter {
     let free = environment.freePages(atMost: Self.pagesOfOne * (4 * WriteBatch.limit) + Self.reserve)
     var transaction = try WriteTransaction.begin(environment)
     var damagedPackets = 0
-    let upkeep = batch.uses.count + batch.damaged.count + (batch.hasSurplus ? WriteBatch.limit : 0)
+    // A capacity that was lowered is reached in steps.
+    let surplus = batch.hasSurplus ? min(max(0, transaction.count - capacity), WriteBatch.limit) : 0
+    let upkeep = batch.uses.count + batch.damaged.count + surplus
     if progress.isUpkeepDue, upkeep > 0, free >= needed(range.count + upkeep, transaction) {
       for key in batch.damaged where try transaction.removeIfDamaged(key) { damagedPackets += 1 }
       for (key, stamp) in batch.uses { try transaction.use(key, stamp: stamp) }
-      // A capacity that was lowered is reached in steps.
-      try transaction.evict(min(max(0, transaction.count - capacity), WriteBatch.limit))
+      try transaction.evict(surplus)
     } else if progress.evictionsDue > 0 {
       try transaction.evict(progress.evictionsDue)
     } else if free < needed(range.count, transaction) {
       throw .diskFull
+    } else if surplus > 0 {
+      // Too few free pages for a large step: a small one takes only the reserve, and frees some for the next.
+      try transaction.evict(min(surplus, Self.evictionsForOne))
     }
     for item in batch.items[range] {
       switch item.content {

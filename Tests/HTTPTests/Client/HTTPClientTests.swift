@@ -47,6 +47,10 @@ struct HTTPClientTests {
   ) async throws {
     try await withServer(handler: Self.echo) { server, endpoint in
       var configuration = HTTPClientConfiguration()
+      // As in `withServer`: no server of a test is too slow unless it means to be.
+      configuration.connectTimeout = .seconds(600)
+      configuration.headTimeout = .seconds(600)
+      configuration.bodyTimeout = .seconds(600)
       configure(&configuration)
       try await body(try HTTPClient(configuration), server, endpoint)
     }

@@ -22,6 +22,12 @@ func withServer<T>(
   defer { for loop in loops { loop.requestStop() } }
   var configuration = HTTPServerConfiguration(Endpoint(.loopbackV4, port: 0))
   configuration.tls = tls
+  // However busy the machine is, no client of a test is too slow unless it means to be.
+  configuration.timeouts.handshake = .seconds(600)
+  configuration.timeouts.head = .seconds(600)
+  configuration.timeouts.body = .seconds(600)
+  configuration.timeouts.idle = .seconds(600)
+  configuration.timeouts.write = .seconds(600)
   configure(&configuration)
   let server = HTTPServer(configuration, on: loops, onError: onError, handler: handler)
   try await server.start()
