@@ -111,21 +111,21 @@ public struct BencodeScanner: ~Escapable {
     let isNegative = try take(UInt8(ascii: "-"))
     let start = offset
     var magnitude: UInt64 = 0
-    var overflowed = false
     while true {
       let digit = try peek() &- 48
       if digit > 9 { break }
       offset &+= 1
-      let (product, high) = magnitude.multipliedReportingOverflow(by: 10)
-      let (sum, carry) = product.addingReportingOverflow(UInt64(digit))
-      overflowed = overflowed || high || carry
-      magnitude = sum
+      magnitude = magnitude &* 10 &+ UInt64(digit)
     }
     guard offset > start, byte(offset) == UInt8(ascii: "e") else {
       throw BencodeError(.unexpectedByte, at: offset)
     }
+    // 19 digits fit 64 bits; more of them, but for zeros in front, do not.
+    var first = start
+    while offset &- first > 19, byte(first) == UInt8(ascii: "0") { first &+= 1 }
+    let fits = offset &- first <= 19
     offset &+= 1
-    if overflowed || magnitude > UInt64(Int64.max) &+ (isNegative ? 1 : 0) { return nil }
+    if !fits || magnitude > UInt64(Int64.max) &+ (isNegative ? 1 : 0) { return nil }
     return isNegative ? Int64(truncatingIfNeeded: 0 &- magnitude) : Int64(truncatingIfNeeded: magnitude)
   }
 

@@ -96,7 +96,10 @@ import Testing
     #expect(try read("i9223372036854775807e") == .max)
     #expect(try read("i-9223372036854775808e") == .min)
     #expect(try read("i9223372036854775808e") == nil)
+    #expect(try read("i10000000000000000000e") == nil && read("i-18446744073709551617e") == nil)
     #expect(try read("i-007e") == -7)
+    #expect(try read("i0000000000000000000000000000042e") == 42)
+    #expect(try read("i00000000000000000000000010000000000000000000e") == nil)
     for text in ["ie", "i-e", "i+1e", "i1", "i 1e", "1e", ""] {
       #expect(throws: BencodeError.self) { _ = try read(text) }
     }

@@ -55,7 +55,8 @@ import WireFormat
   /// Reads a datagram into typed fields, and adds up their sizes; nil if it is no message.
   @inline(never)
   public static func parse(_ datagram: RawSpan) -> Int? {
-    guard let message = KRPCParser.parse(datagram) else { return nil }
+    var message = KRPCMessage()
+    guard KRPCParser.parse(datagram, into: &message) else { return nil }
     let body = message.body
     return Int(message.transaction.count) &+ Int(body.id.count) &+ Int(body.token.count) &+ Int(body.nodes.count)
       &+ Int(body.key.count) &+ Int(body.signature.count) &+ Int(body.value.count) &+ (body.seq == nil ? 0 : 1)
