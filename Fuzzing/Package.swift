@@ -11,6 +11,7 @@ let package = Package(
       name: "Fuzz",
       dependencies: [
         "WireFormat", "Addresses", "Cryptography", "Bencode", "DNSWire", "MainlineProtocol", "Pkarr", "HTTP",
+        "Configuration", "PkarrRelay",
       ].map {
         .product(name: $0, package: "swift-pubky")
       },

@@ -8,10 +8,23 @@ struct FuzzTarget: Sendable {
   let run: @Sendable (UnsafeRawBufferPointer) -> Void
 
   /// All targets, in the order in which `scripts/fuzz` runs them.
-  static let all: [FuzzTarget] = [.keyText, .bencode, .krpc, .node, .dns, .zone, .signedPacket, .http2Session]
+  static let all: [FuzzTarget] = [
+    .keyText, .bencode, .krpc, .node, .dns, .zone, .signedPacket, .httpRequest, .httpResponse, .http2Session,
+    .configuration,
+  ]
 }
 
 /// Ends the run with a find if something that must hold for every input does not.
 func require(_ condition: Bool, _ message: @autoclosure () -> String) {
   if !condition { fatalError(message()) }
+}
+
+/// Calls `body` with a copy of bytes in memory of its own, so that reading behind their end is noticed.
+func withCopy<Result, Failure: Error>(
+  of bytes: some Collection<UInt8>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+) throws(Failure) -> Result {
+  let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+  defer { copy.deallocate() }
+  copy.copyBytes(from: bytes)
+  return try body(UnsafeRawBufferPointer(copy))
 }

@@ -60,10 +60,8 @@ final class HTTP2Run: HTTP2SessionDelegate {
     while offset < bytes.count {
       let end = pieceSize == 0 ? bytes.count : min(bytes.count, offset + pieceSize)
       received += end - offset
-      // A buffer of its own, so that reading behind it is noticed.
-      let piece = Array(bytes[offset..<end])
       do throws(HTTP2Error) {
-        try piece.withUnsafeBytes { piece throws(HTTP2Error) in try session.receive(piece) }
+        try withCopy(of: bytes[offset..<end]) { piece throws(HTTP2Error) in try session.receive(piece) }
         require(!hasFailed, "bytes are taken after the end")
       } catch {
         hasFailed = true
