@@ -45,7 +45,7 @@ public struct ConfigurationDecoder: Sendable {
     if let unknown = tree.firstUnknownKey() {
       throw ConfigurationError(
         file: file, position: unknown.position, key: ControlCharacters.escape(unknown.path),
-        message: "no such key", advice: unknown.nearest.map { "Did you mean \($0)?" })
+        message: "no such key", advice: unknown.nearest.map { "Did you mean \(ControlCharacters.escape($0))?" })
     }
     return value
   }
@@ -60,7 +60,9 @@ public struct ConfigurationDecoder: Sendable {
       message = "this key is required and missing"
       if case .table(let children) = tree.node(at: context.codingPath).value {
         let unread = children.filter { !tree.nodes[$0.value].wasRead }.keys.sorted()
-        advice = Spelling.nearest(to: key.stringValue, in: unread).map { "Is \($0) a slip?" }
+        advice = Spelling.nearest(to: key.stringValue, in: unread).map {
+          "Is \(ControlCharacters.escape($0)) a slip?"
+        }
       }
     case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
       path = context.codingPath

@@ -107,6 +107,10 @@ struct ConfigurationTests {
       ),
       ("dht.every = \"5s\"", "node.toml:1:13: dht.every: 5 s is outside of 1 min…1 d"),
       ("[[peers]]\nhots = \"a\"", "node.toml:1:1: peers[0].host: this key is required and missing. Is hots a slip?"),
+      (
+        "[[peers]]\n\"\\thost\" = \"a\"",
+        "node.toml:1:1: peers[0].host: this key is required and missing. Is \\thost a slip?"
+      ),
       ("limits.a = 1.5", "node.toml:1:12: limits.a: expected a whole number, found a number"),
     ]
     for (text, message) in cases { #expect(failure(text) == message) }

@@ -39,6 +39,19 @@ final class WebProcess {
   /// CPU time of the process so far, in nanoseconds.
   private var cpu: Int64 { process_cpu_nanoseconds(process.processIdentifier) }
 
+  /// CPU time so far of all threads but those with these names, in nanoseconds.
+  func cpu(withoutThreads names: Set<String>) -> Int64 {
+    let folder = "/proc/\(process.processIdentifier)/task"
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return threads.reduce(0) { sum, thread in
+      guard let name = try? String(contentsOfFile: "\(folder)/\(thread)/comm", encoding: .utf8),
+        !names.contains(name.trimmingCharacters(in: .whitespacesAndNewlines)),
+        let times = try? String(contentsOfFile: "\(folder)/\(thread)/schedstat", encoding: .utf8)
+      else { return sum }
+      return sum + (times.split(separator: " ").first.flatMap { Int64($0) } ?? 0)
+    }
+  }
+
   var memory: (resident: Double, anonymous: Double) {
     var anonymous: Int64 = 0
     var resident: Int64 = 0
@@ -63,18 +76,24 @@ final class WebProcess {
     try load("h2load", ["-c\(connections)", "-m\(streams)", "-n\(count)", url], requests: /(\d+) 2xx/)
   }
 
-  private func load(_ program: String, _ arguments: [String], requests: Regex<(Substring, Substring)>) throws -> Load {
+  /// Runs a load generator on the other core; what it printed.
+  static func generate(_ program: String, _ arguments: [String]) throws -> String {
     let generator = Process()
     let output = Pipe()
     generator.executableURL = URL(filePath: "/usr/bin/taskset")
     generator.arguments = ["--cpu-list", "0", program] + arguments
     generator.standardOutput = output
     generator.standardError = FileHandle.nullDevice
-    let before = cpu
-    let start = ContinuousClock.now
     try generator.run()
     let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     generator.waitUntilExit()
+    return text
+  }
+
+  private func load(_ program: String, _ arguments: [String], requests: Regex<(Substring, Substring)>) throws -> Load {
+    let before = cpu
+    let start = ContinuousClock.now
+    let text = try Self.generate(program, arguments)
     let elapsed =
       Double((ContinuousClock.now - start).components.attoseconds) / 1e18
       + Double((ContinuousClock.now - start).components.seconds)

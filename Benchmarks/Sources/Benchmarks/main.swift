@@ -11,6 +11,7 @@ let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("simulator", SimulatorRows.rows),
   ("churn", ChurnRows.rows),
   ("relay", RelayRows.rows),
+  ("relay-load", RelayLoadRows.rows),
 ]
 
 let wanted = Set(CommandLine.arguments.dropFirst())

@@ -1,8 +1,8 @@
 // One relay of ours on loopback with a DHT of its own, to be measured:
-//   PubkyRelay [--nodes N] [--certificate FILE --key FILE]
+//   PubkyRelay [--nodes N | --bootstrap HOST:PORT] [--cache FOLDER [--size N]] [--certificate FILE --key FILE]
 //
-// Prints the port, the port for TLS (0 without a certificate) and a path that is cached, and ends when its standard input
-// does. One thread serves requests; the DHT has another one.
+// Prints the port, the port for TLS (0 without a certificate), a path that is cached and an entrance to its DHT, and ends
+// when its standard input does. One thread serves requests; the DHT has another one.
 import Addresses
 import EventLoops
 import Glibc
@@ -19,7 +19,9 @@ func option(_ name: String) -> String? {
   return CommandLine.arguments[index + 1]
 }
 
-let testnet = try await Testnet(nodes: option("--nodes").flatMap { Int($0) } ?? 10)
+let entrance = option("--bootstrap").flatMap { HostName($0) }
+let testnet = try await Testnet(nodes: entrance == nil ? option("--nodes").flatMap { Int($0) } ?? 10 : 1)
+if entrance != nil { await testnet.stop() }
 var options = RelayServer.Options()
 options.makeLogger = { _ in .silent }
 let relay = RelayServer.test(on: testnet, options: options) { configuration in
@@ -28,6 +30,9 @@ let relay = RelayServer.test(on: testnet, options: options) { configuration in
   configuration.http.connectionsPerAddress = 0
   configuration.http.watchers = 10_000
   configuration.http.watchersPerAddress = 10_000
+  configuration.cache.path = option("--cache")
+  if let size = option("--size").flatMap({ Int($0) }) { configuration.cache.size = size }
+  if let entrance { configuration.mainline.bootstrap = [entrance] }
   if let certificate = option("--certificate"), let key = option("--key") {
     var tls = RelayConfiguration.TLSSettings()
     tls.port = 0
@@ -45,8 +50,9 @@ let url = HTTPURL("http://127.0.0.1:\(relay.localEndpoints[0].port)/\(packet.pub
 let answer = try await HTTPClient().send(HTTPClientRequest(.put, url, body: .bytes(packet.relayPayload)))
 precondition(answer.status == .noContent, "the relay did not take a packet: \(answer.status)")
 print(
-  relay.localEndpoints[0].port, relay.localEndpoints.count > 1 ? relay.localEndpoints[1].port : 0, packet.publicKey.z32)
+  relay.localEndpoints[0].port, relay.localEndpoints.count > 1 ? relay.localEndpoints[1].port : 0, packet.publicKey.z32,
+  entrance ?? testnet.bootstrap[0])
 fflush(nil)
 while readLine() != nil {}
 await relay.shutdown()
-await testnet.stop()
+if entrance == nil { await testnet.stop() }

@@ -16,14 +16,14 @@ enum StorageCut {
     maximum: Int = Self.maximum
   ) -> Int {
     // Where the 20th node is expected.
-    let expected = 20 * Double(UInt128.max) / (max(0, sizeEstimate) + 1)
+    let expected = 20 * 0x1p128 / (max(0, sizeEstimate) + 1)
     var blocks: Set<AddressBlock> = []
     var available = 0
     var count: Int?
     for responder in responders.prefix(maximum) {
       if count == nil {
         blocks.insert(.continent(responder.endpoint.address))
-        let distance = Double((responder.id ^ target).top128)
+        let distance = (responder.id ^ target).magnitude
         if distance >= expected, Double(blocks.count) >= averageSubnets { count = available }
       }
       available += 1

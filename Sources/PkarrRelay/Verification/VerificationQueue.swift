@@ -11,7 +11,7 @@ struct VerificationQueue<Job: Sendable>: Sendable {
   /// How many may wait.
   struct Limits: Hashable, Sendable {
     /// Jobs of one client.
-    var perClient = 32
+    var perClient = 256
     /// All jobs.
     var total = 1024
     /// Clients whose past is remembered.

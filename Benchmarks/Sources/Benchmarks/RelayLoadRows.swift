@@ -1,0 +1,135 @@
+import CPeers
+import Cryptography
+import Foundation
+import Pkarr
+import PkarrStore
+
+/// What a relay does with packets that it has not seen, and what those cost who only stay connected.
+enum RelayLoadRows {
+  private static let program = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+    .deletingLastPathComponent().appending(path: "PubkyRelay").path
+
+  static func rows() throws -> [Row] {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "relay-load-\(getpid())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var limit = rlimit(rlim_cur: 20_000, rlim_max: 20_000)
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    let list = try RequestList(folder)
+    return try putRows(list) + missRows(list) + memoryRows(folder) + largeCacheRows(folder, list)
+  }
+
+  // MARK: - Packets that nobody has seen
+
+  /// Relay and DHT share one core, so that all that a packet causes is counted.
+  private static func putRows(_ list: RequestList) throws -> [Row] {
+    let relay = try WebProcess("ours", program, ["--nodes", "10"], waitsForLine: true)
+    defer { relay.stop() }
+    let before = relay.cpu(withoutThreads: ["mainline", "testnet"])
+    let busy = try list.run(.put, port: relay.words[0], connections: 64, seconds: 4)
+    let own = Double(relay.cpu(withoutThreads: ["mainline", "testnet"]) - before) / 1000 / busy.requests
+    let single = try list.run(.put, port: relay.words[0], connections: 1, seconds: 2)
+    return [
+      Row(
+        name: "CPU for one PUT, without the DHT", measured: own, unit: "µs",
+        peer: ("libsodium verify", list.verificationMicroseconds()), target: .ratio(atMost: 1.3)),
+      Row(
+        name: "PUT, 64 connections, with 10 nodes on one core", measured: busy.perSecond, unit: "/s",
+        target: .atLeast(1200)),
+      Row(name: "of them refused", measured: busy.failures, unit: "", target: .atMost(0)),
+      Row(name: "PUT, one at a time, p50", measured: single.p50, unit: "ms", target: .atMost(5)),
+    ]
+  }
+
+  /// What one relay has published is asked of another one.
+  private static func missRows(_ list: RequestList) throws -> [Row] {
+    let first = try WebProcess("ours", program, ["--nodes", "50"], waitsForLine: true)
+    defer { first.stop() }
+    let second = try WebProcess("ours", program, ["--bootstrap", first.words[3]], waitsForLine: true)
+    defer { second.stop() }
+    let puts = try list.run(.put, port: first.words[0], connections: 16, seconds: 4)
+    let gets = try list.run(.get, port: second.words[0], connections: 1, seconds: 1, atMost: Int(puts.requests) / 2)
+    return [
+      Row(name: "GET miss, 50 nodes, p50", measured: gets.p50, unit: "ms", target: .atMost(3)),
+      Row(name: "GET miss, 50 nodes, p99", measured: gets.p99, unit: "ms", target: .atMost(20)),
+      Row(name: "of them not found", measured: gets.failures, unit: "", target: .atMost(0)),
+    ]
+  }
+
+  // MARK: - Memory
+
+  private static func memoryRows(_ folder: URL) throws -> [Row] {
+    let network = try WebProcess("ours", program, ["--nodes", "10"], waitsForLine: true)
+    defer { network.stop() }
+    var rows: [Row] = []
+    for (name, path, limit) in [("idle connection", "", 3000.0), ("event stream", "/events", 3500.0)] {
+      let cache = folder.appending(path: "cache-of-\(limit)")
+      try FileManager.default.createDirectory(at: cache, withIntermediateDirectories: true)
+      let relay = try WebProcess(
+        "ours", program, ["--bootstrap", network.words[3], "--cache", cache.path], waitsForLine: true)
+      defer { relay.stop() }
+      if rows.isEmpty {
+        rows.append(
+          Row(
+            name: "idle relay with DHT node and LMDB, resident", measured: relay.memory.resident / 1e6, unit: "MB",
+            target: .atMost(16)))
+      }
+      let before = relay.memory.resident
+      let request = "GET /\(relay.words[2])\(path) HTTP/1.1\r\nhost: localhost\r\n\r\n"
+      let connections = IdleConnections(count: 5000, port: UInt16(relay.words[0]) ?? 0, request: request)
+      rows.append(
+        Row(
+          name: "memory of one \(name), of 5000", measured: (relay.memory.resident - before) / 5000, unit: "B",
+          target: .atMost(limit)))
+      connections.close()
+    }
+    return rows
+  }
+
+  /// A cache of a million packets: what a random one of them costs beside a random one of a thousand.
+  private static func largeCacheRows(_ folder: URL, _ list: RequestList) throws -> [Row] {
+    var results: [(load: RequestList.Outcome, resident: Double)] = []
+    for count in [1000, 1_000_000] {
+      let cache = folder.appending(path: "cache-of-\(count)-packets")
+      let packets = cache.appending(path: "pkarr-cache")
+      try FileManager.default.createDirectory(at: packets, withIntermediateDirectories: true)
+      let keys = try fill(packets.path, count: count)
+      let relay = try WebProcess(
+        "ours", program, ["--nodes", "1", "--cache", cache.path, "--size", "1000000"], waitsForLine: true)
+      defer { relay.stop() }
+      let file = try RequestList(keys: keys, folder)
+      results.append((try file.run(.get, port: relay.words[0], connections: 16, seconds: 5), relay.memory.resident))
+      guard results[results.count - 1].load.failures == 0 else { fatalError("the cache has lost packets") }
+      try FileManager.default.removeItem(at: cache)
+    }
+    return [
+      Row(
+        name: "p99 of GET, 1,000,000 packets cached", measured: results[1].load.p99, unit: "ms",
+        peer: ("1000 packets", results[0].load.p99)),
+      Row(name: "resident then, of which 512 MiB may be mapped", measured: results[1].resident / 1e6, unit: "MB"),
+    ]
+  }
+
+  /// Packets of 500 bytes whose signature nobody checks; the keys of some of them.
+  private static func fill(_ directory: String, count: Int) throws -> [String] {
+    let store = try PacketStore(directory: directory, capacity: 1_000_000)
+    var random = RandomSource(seed: 3)
+    var keys: [String] = []
+    let now = Timestamp.now()
+    // One TXT of 300 bytes, for a day.
+    let string = [149] + [UInt8](repeating: 0x61, count: 149)
+    let head: [UInt8] = [0, 0, 0x80, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 16, 0, 1, 0, 1, 0x51, 0x80, 1, 0x2c]
+    let message = head + string + string
+    for _ in 0..<count {
+      let point = random.bytes(32)
+      guard let key = try? PublicKey(point) else { continue }
+      let form = now.bytes + key.bytes + Array(repeating: 7, count: 64) + now.bytes + message
+      let packet = try SignedPacket(cachedForm: form)
+      while store.statistics.waitingWrites > 3000 { usleep(1000) }
+      store.offer(packet)
+      if keys.count < 50_000 { keys.append(packet.publicKey.z32) }
+    }
+    store.close()
+    return keys
+  }
+}
