@@ -103,6 +103,21 @@ public struct BencodeScanner: ~Escapable {
     return range
   }
 
+  /// Takes a string of one to seven bytes as a number: its bytes in the low seven, little-endian, its length in the top one.
+  ///
+  /// This is for keys, which a `switch` then finds. Returns 0, and takes nothing, for anything else, and close to the end of
+  /// the input: ``readString()`` knows more.
+  @inlinable
+  @inline(__always)
+  public mutating func takeShortString() -> UInt64 {
+    guard offset &+ 10 <= bytes.byteCount else { return 0 }
+    let length = byte(offset) &- 48
+    guard length &- 1 < 7, byte(offset &+ 1) == UInt8(ascii: ":") else { return 0 }
+    let word = UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset &+ 2, as: UInt64.self))
+    offset &+= 2 &+ Int(length)
+    return word & ((1 &<< UInt64(length &* 8)) &- 1) | UInt64(length) &<< 56
+  }
+
   /// Takes an integer; nil if it does not fit 64 bits.
   @inlinable
   @inline(__always)
@@ -134,15 +149,24 @@ public struct BencodeScanner: ~Escapable {
   @inline(__always)
   public mutating func skipValue() throws(BencodeError) -> ByteRange {
     let start = offset
-    let first = try peek()
-    if first &- 48 <= 9 {
-      _ = try readString()
-    } else if first == UInt8(ascii: "i") {
-      _ = try readInteger()
-    } else {
-      try skipContainer()
-    }
+    // Most values are strings; the rest stays out of line, so that the callers stay small.
+    if try peek() &- 48 <= 9 { _ = try readString() } else { try skipOther() }
     return ByteRange(offset: start, count: offset &- start)
+  }
+
+  /// Takes a string and returns where its bytes are; a value of another type is passed over, and nil returned.
+  @inlinable
+  @inline(__always)
+  public mutating func readStringIfPresent() throws(BencodeError) -> ByteRange? {
+    if try peek() &- 48 <= 9 { return try readString() }
+    try skipOther()
+    return nil
+  }
+
+  /// Takes an integer or a container.
+  @usableFromInline
+  mutating func skipOther() throws(BencodeError) {
+    if try peek() == UInt8(ascii: "i") { _ = try readInteger() } else { try skipContainer() }
   }
 
   /// Follows containers with a counter in place of recursion; bit n of `kinds` tells whether level n is a dictionary.

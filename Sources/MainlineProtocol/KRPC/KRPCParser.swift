@@ -35,7 +35,9 @@ struct KRPCParser: ~Escapable {
   private mutating func parse(_ message: inout KRPCMessage) throws(BencodeError) -> Bool {
     guard try scanner.take(UInt8(ascii: "d")) else { return false }
     while try !scanner.take(UInt8(ascii: "e")) {
-      guard try envelopeField(scanner.bytes.packedKey(scanner.readString()), &message) else { return false }
+      var key = scanner.takeShortString()
+      if key == 0 { key = scanner.bytes.packedKey(try scanner.readString()) }
+      guard try envelopeField(key, &message) else { return false }
     }
     guard message.transaction.isPresent, message.transaction.count > 0,
       message.transaction.count <= KRPCMessage.maximumTransactionSize
@@ -119,8 +121,16 @@ extension KRPCParser {
   private mutating func fields(_ body: inout KRPCMessage.Body) throws(BencodeError) -> Bool {
     guard try scanner.take(UInt8(ascii: "d")) else { return false }
     while try !scanner.take(UInt8(ascii: "e")) {
-      let key = try scanner.readString()
-      guard try key.count > 7 ? longKey(key, &body) : field(scanner.bytes.packedKey(key), &body) else { return false }
+      var key = scanner.takeShortString()
+      if key == 0 {
+        let range = try scanner.readString()
+        if range.count > 7 {
+          guard try longKey(range, &body) else { return false }
+          continue
+        }
+        key = scanner.bytes.packedKey(range)
+      }
+      guard try field(key, &body) else { return false }
     }
     return true
   }
@@ -174,11 +184,7 @@ extension BencodeScanner {
   fileprivate mutating func string(
     _ field: inout ByteRange, count: Int? = nil, upTo limit: Int? = nil
   ) throws(BencodeError) -> Bool {
-    guard try peek() &- 48 <= 9 else {
-      _ = try skipValue()
-      return true
-    }
-    let value = try readString()
+    guard let value = try readStringIfPresent() else { return true }
     if let count, Int(value.count) != count { return true }
     if let limit, Int(value.count) > limit { return true }
     return store(value, in: &field)
