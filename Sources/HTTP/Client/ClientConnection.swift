@@ -60,10 +60,12 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
     case .plain: session = nil
     case .certificate(let hostName):
       session = try TLSSession(
-        connecting: pool.context, to: .hostName(hostName), serverName: hostName, descriptor: socket.descriptor)
+        connecting: pool.context(for: route.identity), to: .hostName(hostName), serverName: hostName,
+        descriptor: socket.descriptor)
     case .rawKey(let key):
       session = try TLSSession(
-        connecting: pool.context, to: .rawKey(key), serverName: nil, descriptor: socket.descriptor)
+        connecting: pool.context(for: route.identity), to: .rawKey(key), serverName: nil,
+        descriptor: socket.descriptor)
     }
     transport = Transport(socket, session)
     parser = HTTP1ResponseParser(limits: pool.configuration.headLimits)

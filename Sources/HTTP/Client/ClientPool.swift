@@ -11,15 +11,32 @@ final class ClientPool: @unchecked Sendable {
   }
 
   let configuration: HTTPClientConfiguration
-  let context: TLSClientContext
   let loop: EventLoop
+  private let rawKeyContext: TLSClientContext
+  private var certificateContext: TLSClientContext?
   private var idle: [Key: [ClientConnection]] = [:]
   private var isClosed = false
 
-  init(_ configuration: HTTPClientConfiguration, _ context: TLSClientContext, on loop: EventLoop) {
+  init(_ configuration: HTTPClientConfiguration, on loop: EventLoop) throws(TLSError) {
     self.configuration = configuration
-    self.context = context
     self.loop = loop
+    if configuration.readsAuthoritiesLate {
+      var settings = configuration.tls
+      settings.trust = .rawKeysOnly
+      rawKeyContext = try TLSClientContext(settings)
+    } else {
+      rawKeyContext = try TLSClientContext(configuration.tls)
+      certificateContext = rawKeyContext
+    }
+  }
+
+  /// What a connection with TLS uses.
+  func context(for identity: HTTPRoute.Identity) throws(TLSError) -> TLSClientContext {
+    if case .rawKey = identity { return rawKeyContext }
+    if let certificateContext { return certificateContext }
+    let context = try TLSClientContext(configuration.tls)
+    certificateContext = context
+    return context
   }
 
   /// A connection that is open as far as is known: the one that was used last.

@@ -26,14 +26,11 @@ public final class HTTPClient: Sendable {
   ) throws {
     self.configuration = configuration
     ownsLoop = loop == nil
-    let context = try TLSClientContext(configuration.tls)
-    if let loop {
-      self.loop = loop
-    } else {
-      self.loop = try EventLoop(name: "http-client")
-      try self.loop.start()
-    }
-    pool = ClientPool(configuration, context, on: self.loop)
+    let own = loop == nil ? try EventLoop(name: "http-client") : nil
+    guard let running = loop ?? own else { preconditionFailure("there is one of the two") }
+    self.loop = running
+    pool = try ClientPool(configuration, on: running)
+    try own?.start()
   }
 
   deinit {
@@ -119,24 +116,47 @@ public final class HTTPClient: Sendable {
     let key = ClientPool.Key(scheme: url.scheme, host: url.host, port: url.effectivePort)
     let pool = pool
     if !fresh, let kept = await loop.submit({ pool.take(key) }) { return kept }
-    let routes: [HTTPRoute]
+    var attempts = Attempts(host: url.host)
     do {
-      routes = try await configuration.resolver(url)
+      if let candidates = configuration.routeSearch?(url) {
+        for try await route in candidates {
+          if let connection = try await attempts.connect(route, for: key, in: pool) { return connection }
+        }
+      } else {
+        for route in try await configuration.resolver(url) {
+          if let connection = try await attempts.connect(route, for: key, in: pool) { return connection }
+        }
+      }
     } catch let error as HTTPError {
       throw error
     } catch {
       throw .cannotConnect("\(url.host): \(error)")
     }
-    var reasons: [String] = []
-    for route in routes {
+    throw Task.isCancelled ? .connectionClosed : attempts.failure
+  }
+
+  /// Connections that were tried for one request, one after the other.
+  private struct Attempts {
+    let host: String
+    private var reasons: [String] = []
+
+    init(host: String) { self.host = host }
+
+    mutating func connect(
+      _ route: HTTPRoute, for key: ClientPool.Key, in pool: ClientPool
+    ) async throws(HTTPError) -> ClientConnection? {
       if Task.isCancelled { throw .connectionClosed }
       do throws(HTTPError) {
         return try await ClientConnection.connect(route, for: key, in: pool)
       } catch {
         if case .cannotConnect(let reason) = error { reasons.append(reason) } else { reasons.append("\(error)") }
+        return nil
       }
     }
-    throw .cannotConnect(reasons.isEmpty ? "\(url.host) has no address" : reasons.joined(separator: "; "))
+
+    var failure: HTTPError {
+      .cannotConnect(reasons.isEmpty ? "\(host) has no address" : reasons.joined(separator: "; "))
+    }
   }
 
   // MARK: - Redirects

@@ -30,12 +30,21 @@ public struct HTTPRoute: Hashable, Sendable {
 /// Finds where to connect for an address: all candidates, the best one first.
 public typealias HTTPResolver = @Sendable (HTTPURL) async throws -> [HTTPRoute]
 
+/// Finds where to connect for an address, one candidate after the other, each only when those before have failed; nil if
+/// it has nothing to do with such addresses.
+public typealias HTTPRouteSearch = @Sendable (HTTPURL) -> AsyncThrowingStream<HTTPRoute, any Error>?
+
 /// How a client connects and how long it waits.
 public struct HTTPClientConfiguration: Sendable {
   /// Whose certificates are trusted.
   public var tls = TLSClientConfiguration()
   /// Finds where to connect; the system's resolver unless told otherwise.
   public var resolver: HTTPResolver = HTTPClientConfiguration.systemResolver
+  /// Finds where to connect where ``resolver`` would have to find too much in advance; asked first.
+  public var routeSearch: HTTPRouteSearch?
+  /// True if the trusted authorities are read only when the first certificate is to be checked. That takes some
+  /// milliseconds, in which the client's loop does nothing else: for short-lived clients that may need none.
+  public var readsAuthoritiesLate = false
   /// For one connection, TLS included.
   public var connectTimeout: Duration = .seconds(10)
   /// From sending the request to the head of the response.
