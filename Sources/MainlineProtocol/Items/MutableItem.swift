@@ -45,8 +45,7 @@ public struct MutableItem: Hashable, Sendable {
   public init(
     key: Ed25519.PublicKey, seq: Int64, salt: [UInt8] = [], value: [UInt8], signature: Ed25519.Signature
   ) throws(ItemError) {
-    guard salt.count <= ItemValue.maximumSaltByteCount else { throw .saltTooBig }
-    try ItemValue.check(value.span.bytes)
+    try self.init(trusting: signature, key: key, seq: seq, salt: salt, value: value)
     let isValid = signature.withUnsafeBytes { signature in
       key.withUnsafeBytes { key in
         Self.isValid(
@@ -54,6 +53,16 @@ public struct MutableItem: Hashable, Sendable {
       }
     }
     guard isValid else { throw .invalidSignature }
+  }
+
+  /// Joins the parts of an item whose signature was checked before: it is not checked again.
+  ///
+  /// - Throws: `saltTooBig`, `valueNotCanonical`, `valueTooBig`.
+  public init(
+    trusting signature: Ed25519.Signature, key: Ed25519.PublicKey, seq: Int64, salt: [UInt8] = [], value: [UInt8]
+  ) throws(ItemError) {
+    guard salt.count <= ItemValue.maximumSaltByteCount else { throw .saltTooBig }
+    try ItemValue.check(value.span.bytes)
     self.key = key
     self.seq = seq
     self.salt = salt

@@ -57,10 +57,12 @@ public final class DHTClient: Sendable {
 
   /// Stores a packet at the nodes closest to its key.
   ///
+  /// - Parameter isVerified: True if the caller has just checked the signature, which is then not checked again. Packets of
+  ///   a cache are not: nobody has looked at their signature since they were written.
   /// - Throws: `PublishError`.
   @discardableResult
-  public func publish(_ packet: SignedPacket) async throws(PublishError) -> PutOutcome {
-    let item = try MutableItem(packet)
+  public func publish(_ packet: SignedPacket, isVerified: Bool = false) async throws(PublishError) -> PutOutcome {
+    let item = try MutableItem(packet, isVerified: isVerified)
     do throws(QueryFailure) {
       return try await node.putMutable(item)
     } catch {

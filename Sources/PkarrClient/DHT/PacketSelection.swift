@@ -48,15 +48,19 @@ extension SignedPacket {
 }
 
 extension MutableItem {
-  /// The item that a packet is on the DHT.
+  /// The item that a packet is on the DHT. `isVerified`: its signature was checked just now, and is not checked again.
   ///
   /// - Throws: `PublishError.notPublishable`.
-  init(_ packet: SignedPacket) throws(PublishError) {
+  init(_ packet: SignedPacket, isVerified: Bool = false) throws(PublishError) {
     guard packet.timestamp.isPublishable else { throw .notPublishable(.timestamp(packet.timestamp)) }
+    let (key, seq) = (packet.publicKey.verificationKey, packet.timestamp.seq)
+    let value = ItemValue.encoding(byteString: packet.messageBytes)
     do throws(ItemError) {
-      try self.init(
-        key: packet.publicKey.verificationKey, seq: packet.timestamp.seq,
-        value: ItemValue.encoding(byteString: packet.messageBytes), signature: packet.signature)
+      if isVerified {
+        try self.init(trusting: packet.signature, key: key, seq: seq, value: value)
+      } else {
+        try self.init(key: key, seq: seq, value: value, signature: packet.signature)
+      }
     } catch {
       throw .notPublishable(.signature)
     }

@@ -26,7 +26,8 @@ struct DHTNetwork: RelayNetwork {
 
   func publish(_ packet: SignedPacket) async throws(RelayFailure) -> Int {
     do throws(PublishError) {
-      let stored = try await client.publish(packet).stored
+      // Its signature was checked when it came in.
+      let stored = try await client.publish(packet, isVerified: true).stored
       warn("publication.warning", packet.publicKey, client.reportPolicy.warnings(storedOn: stored))
       return stored
     } catch {
