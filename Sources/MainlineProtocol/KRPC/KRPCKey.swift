@@ -1,6 +1,7 @@
 import Bencode
 
-/// Short keys as numbers: the bytes in the low seven, the length in the top one; so a `switch` finds them in one compare.
+/// Short keys as the numbers of `BencodeScanner.takeShortString()`: the bytes in the low seven, the length in the top one; so
+/// a `switch` finds them in one compare.
 enum Key {
   static let a: UInt64 = 0x0100_0000_0000_0061
   static let e: UInt64 = 0x0100_0000_0000_0065
@@ -28,22 +29,15 @@ enum Key {
 }
 
 extension RawSpan {
-  /// The number that ``Key`` gives to a key of at most seven bytes; 0 for longer ones.
-  @inline(__always)
+  /// The number that ``Key`` gives to a key of at most seven bytes; 0 for longer ones. Byte by byte: nearly all keys are
+  /// read with `BencodeScanner.takeShortString()`, and only those at the end of a datagram, or oddly spelt, come here.
   func packedKey(_ key: ByteRange) -> UInt64 {
-    let count = Int(key.count)
-    guard count <= 7 else { return 0 }
-    let offset = Int(key.offset)
-    var bytes: UInt64 = 0
-    if offset &+ 8 <= byteCount {
-      bytes = UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
-      bytes &= (1 &<< UInt64(truncatingIfNeeded: count &* 8)) &- 1
-    } else {
-      for index in 0..<count {
-        bytes |= UInt64(unsafeLoad(fromByteOffset: offset &+ index, as: UInt8.self)) << UInt64(8 &* index)
-      }
+    guard key.count <= 7 else { return 0 }
+    var number = UInt64(key.count) << 56
+    for index in 0..<Int(key.count) {
+      number |= UInt64(unsafeLoad(fromByteOffset: Int(key.offset) &+ index, as: UInt8.self)) << UInt64(8 &* index)
     }
-    return bytes | UInt64(truncatingIfNeeded: count) << 56
+    return number
   }
 
   /// True if two ranges hold the same bytes.
