@@ -56,7 +56,7 @@ test-thread: test-dependencies ## Run the tests under the thread sanitizer
 	  $(call run_tests,--sanitize=thread --scratch-path .build/thread)
 
 test-address: test-dependencies ## Run the tests under the address and leak sanitizer
-	@export SIMULATION_NODES=100 \
+	@export SIMULATION_NODES=100 ASAN_OPTIONS="suppressions=$(CURDIR)/scripts/address-sanitizer.txt" \
 	  LSAN_OPTIONS="suppressions=$(CURDIR)/scripts/leak-sanitizer.txt print_suppressions=0"; \
 	  $(call run_tests,--sanitize=address --scratch-path .build/address)
 

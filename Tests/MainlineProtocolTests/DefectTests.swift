@@ -358,7 +358,9 @@ struct DefectTests {
       var harness = NodeHarness()
       let network = ScriptedNetwork()
       network.addPeers(1) { contact in
-        { query in network.honest(contact, holding: mine)(query)?.with(fields.mapValues { .some($0) }) }
+        { [unowned network] query in
+          network.honest(contact, holding: mine)(query)?.with(fields.mapValues { .some($0) })
+        }
       }
       harness.node.seed(network.contacts, at: harness.now)
       #expect(harness.run(wanted, with: network).mutable?.item == mine, "\(fields)")
@@ -375,7 +377,7 @@ struct DefectTests {
       var harness = NodeHarness()
       let network = ScriptedNetwork()
       network.addPeers(3) { contact in
-        { query in
+        { [unowned network] query in
           query["q"] == .text("put") ? .fields(["y": .text("e"), "e": error]) : network.honest(contact)(query)
         }
       }
@@ -466,7 +468,7 @@ struct DefectTests {
     for number in UInt8(0)..<30 {
       let endpoint = Endpoint(IPAddress(46, number, 7, 7), port: 6881)
       let contact = NodeContact(id: SecureNodeID.generate(for: endpoint.address, using: &random), endpoint: endpoint)
-      network.add(contact) { query in
+      network.add(contact) { [unowned network] query in
         network.honest(contact)(query)?.with(["ip": .string([45, 5, 5, 5, 0x1a, 0xe1])])
       }
     }

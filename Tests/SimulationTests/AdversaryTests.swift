@@ -268,7 +268,7 @@ import WireFormat
       let contact = NodeContact(id: NodeID([UInt8](repeating: UInt8(number * 8), count: 20))!, endpoint: endpoint)
       contacts.append(contact)
       simulation.addPeer(
-        ScriptedPeer(at: endpoint) { datagram, sender, _ in
+        ScriptedPeer(at: endpoint) { [unowned simulation] datagram, sender, _ in
           history[endpoint, default: []].append(simulation.now)
           let recent = history[endpoint, default: []].filter { $0.advanced(by: .seconds(10)) > simulation.now }
           history[endpoint] = recent

@@ -29,7 +29,8 @@ struct RelayCore: Sendable {
     let shelf = PacketShelf(cache, ready: ready) { hub.news($0) }
     let service = PacketService(
       network: network, shelf: shelf, policy: policy, operations: limiters.operations, counter: counter)
-    hub.refresh { await service.refresh($0) }
+    // Weak, since the service tells the hub of news.
+    hub.refresh { [weak service] in await service?.refresh($0) }
     let lanes = loops.map { VerificationLane(on: $0, counter) }
     let status = RelayStatusReader(
       version: version, start: MonotonicClock.now, network: network, service: service, hub: hub, lanes: lanes,

@@ -114,6 +114,7 @@ struct RunningRelay: Sendable {
   func shutdown(grace: Duration) async {
     core.hub.shutdown()
     await servers.shutdown(grace: grace)
+    letGoOfServers()
     core.service.lookups.shutdown()
     do throws(SystemError) {
       try await node.shutdown()
@@ -128,9 +129,13 @@ struct RunningRelay: Sendable {
   /// Lets go of the threads, where nobody has called ``shutdown(grace:)``.
   func abandon() {
     core.hub.shutdown()
+    letGoOfServers()
     core.service.lookups.shutdown()
     for loop in loops { loop.requestStop() }
   }
+
+  /// The servers answer with the core, whose status counts their connections: each would keep the other for ever.
+  private func letGoOfServers() { core.status.servers.set([]) }
 
   /// Runs something that blocks on a thread that nobody else needs.
   private static func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
