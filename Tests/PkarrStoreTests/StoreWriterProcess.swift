@@ -1,11 +1,12 @@
+import EventLoops
 import Foundation
-import Synchronization
 import Testing
 
 /// The executable `StoreWriter` in a process of its own.
 final class StoreWriterProcess: Sendable {
   private let process: Process
-  private let lines = Mutex<(text: [UInt8], isAtEnd: Bool)>(([], false))
+  /// Not a `Mutex`, which the thread sanitizer does not see.
+  private let lines = LockedValue<(text: [UInt8], isAtEnd: Bool)>(([], false))
   private let input = Pipe()
 
   /// The executable stands beside the test bundle.

@@ -79,7 +79,6 @@ extension ClientConnection {
       if head.status.code == 101 { fail(.malformed("the server changed the protocol unasked")) }
       return
     }
-    wasUsed = true
     keepsAlive = head.keepsAlive
     var announced: UInt64?
     if case .length(let length) = head.framing { announced = length }

@@ -40,8 +40,6 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
   var upload: Task<Void, Never>?
   var whenRoom: (@Sendable (Bool) -> Void)?
 
-  /// True once a request was answered on it.
-  var wasUsed = false
   /// True if the last request was written to the connection, wholly or in part.
   private(set) var hasSentRequest = false
   /// True while no byte of the response to it has come.
@@ -111,7 +109,6 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
   func connected() {
     stopTimer()
     state = .idle
-    wasUsed = false
     beginUse()
     whenConnected?.resume(returning: nil)
     whenConnected = nil

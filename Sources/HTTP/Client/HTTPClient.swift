@@ -97,25 +97,21 @@ public final class HTTPClient: Sendable {
   // MARK: - One exchange
 
   private func sendOnce(_ request: HTTPClientRequest) async throws(HTTPError) -> HTTPClientResponse {
-    var isRetry = false
-    while true {
-      let connection = try await connection(for: request.url, fresh: isRetry)
-      let wasUsedBefore = connection.wasUsed
+    let key = ClientPool.Key(scheme: request.url.scheme, host: request.url.host, port: request.url.effectivePort)
+    let pool = pool
+    if let kept = await loop.submit({ pool.take(key) }) {
       do throws(HTTPError) {
-        return try await connection.send(request)
+        return try await kept.send(request)
       } catch {
         // The server may have closed a kept connection at the moment that it was used again.
-        let mayRepeat = !connection.hasSentRequest || (connection.hasSeenNothing && request.isRepeatable)
-        guard wasUsedBefore, !isRetry, error == .connectionClosed, !Task.isCancelled, mayRepeat else { throw error }
-        isRetry = true
+        let mayRepeat = !kept.hasSentRequest || (kept.hasSeenNothing && request.isRepeatable)
+        guard error == .connectionClosed, !Task.isCancelled, mayRepeat else { throw error }
       }
     }
+    return try await connect(to: request.url, for: key).send(request)
   }
 
-  private func connection(for url: HTTPURL, fresh: Bool) async throws(HTTPError) -> ClientConnection {
-    let key = ClientPool.Key(scheme: url.scheme, host: url.host, port: url.effectivePort)
-    let pool = pool
-    if !fresh, let kept = await loop.submit({ pool.take(key) }) { return kept }
+  private func connect(to url: HTTPURL, for key: ClientPool.Key) async throws(HTTPError) -> ClientConnection {
     var attempts = Attempts(host: url.host)
     do {
       if let candidates = configuration.routeSearch?(url) {
