@@ -55,14 +55,20 @@ struct RequestList {
     try Self.lua.write(toFile: script, atomically: true, encoding: .utf8)
   }
 
-  /// Takes the records in turn: `wrk … -- FILE METHOD PAYLOAD-LENGTH COUNT` (COUNT 0: all of them).
+  /// Takes the records in turn: `wrk … -- FILE METHOD PAYLOAD-LENGTH COUNT`; ends after COUNT answers (0: with the time).
   private static let lua = """
-    local file, method, length, count, size, index
+    local file, method, length, count, limit, size, index, answers
     function init(arguments)
       file = assert(io.open(arguments[1], "rb")):read("*a")
-      method, length, count, index = arguments[2], tonumber(arguments[3]), tonumber(arguments[4]), 0
-      size = 52 + length
-      if count == 0 then count = math.floor(#file / size) end
+      method, length, limit = arguments[2], tonumber(arguments[3]), tonumber(arguments[4])
+      size, index, answers = 52 + length, 0, 0
+      count = math.floor(#file / size)
+      if limit > 0 then
+        response = function()
+          answers = answers + 1
+          if answers >= limit then wrk.thread:stop() end
+        end
+      end
     end
     function request()
       local start = index % count * size + 1
@@ -80,7 +86,7 @@ struct RequestList {
 
   /// Puts or asks for the packets, one after another, on so many connections.
   ///
-  /// - Parameter limit: How many records are used before the first one comes again; nil: all.
+  /// - Parameter limit: How many are used, each once; nil: as many as the time allows, then from the first one again.
   func run(
     _ method: Method, port: String, connections: Int, seconds: Int, atMost limit: Int? = nil
   ) throws -> Outcome {
