@@ -18,7 +18,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let libraries = [
   "WireFormat", "PlainText", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr",
   "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore", "PkarrClient",
-  "PkarrRelay", "MainlineSimulator",
+  "PkarrRelay", "PkarrSite", "MainlineSimulator",
 ]
 
 let package = Package(
@@ -79,6 +79,12 @@ let package = Package(
         "Configuration", "Cryptography", "Addresses", "WireFormat", "PlainText",
       ]),
 
+    module(
+      "PkarrSite",
+      [
+        "PkarrClient", "Pkarr", "HTTP", "TLS", "EventLoops", "CLinux", "Cryptography", "Addresses", "PlainText",
+      ]),
+
     // Beside the floors: a network in one process.
     module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
 
@@ -86,8 +92,9 @@ let package = Package(
     .executableTarget(
       name: "pubky",
       dependencies: [
-        "PkarrRelay", "PkarrClient", "PkarrStore", "HTTP", "TLS", "Mainline", "MainlineProtocol", "Pkarr", "EventLoops",
-        "Logging", "Configuration", "CommandLineTool", "Cryptography", "Addresses", "PlainText", "WireFormat",
+        "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore", "HTTP", "TLS", "Mainline", "MainlineProtocol", "Pkarr",
+        "EventLoops", "Logging", "Configuration", "CommandLineTool", "Cryptography", "Addresses", "PlainText",
+        "WireFormat",
       ],
       swiftSettings: swift),
 
@@ -115,6 +122,7 @@ let package = Package(
     tests("PkarrStoreTests", ["PkarrStore", "Pkarr", "Cryptography", "EventLoops", "StoreWriter"]),
     tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),
     tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
+    tests("PkarrSiteTests", ["PkarrSite", "PkarrClient", "Pkarr", "HTTP", "Mainline", "Addresses"]),
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),

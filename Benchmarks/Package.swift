@@ -32,6 +32,8 @@ let package = Package(
       dependencies: modules(["Addresses", "EventLoops", "HTTP", "Logging", "Mainline", "Pkarr", "PkarrRelay"]),
       swiftSettings: swift),
     .executableTarget(
+      name: "WebLoad", dependencies: modules(["Addresses", "HTTP", "Pkarr", "TLS"]), swiftSettings: swift),
+    .executableTarget(
       name: "Benchmarks",
       dependencies: ["CPeers"]
         + modules([

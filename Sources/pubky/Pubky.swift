@@ -12,7 +12,7 @@ struct Pubky {
       discussion: """
         A key of yours is a top-level domain that nobody gave you and nobody can take away. Its records stand in a small \
         signed packet, kept by the nodes of the Mainline DHT of BitTorrent. This command makes keys, signs zone files, \
-        publishes them, looks up the records of others, and runs DHT nodes.
+        publishes them, looks up the records of others, serves and fetches pages, and runs DHT nodes.
         """,
       options: LogOptions.all,
       examples: [
@@ -21,8 +21,9 @@ struct Pubky {
         .init("pubky resolve 8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo", "Look up the records of a key"),
       ],
       [
-        KeyCommands.group, PublishCommand.command, ResolveCommand.command, PacketCommands.group, RelayCommand.command,
-        DHTCommands.group, TestnetCommand.command, DemoCommand.command, CompletionsCommand.command, ManCommand.command,
+        KeyCommands.group, PublishCommand.command, ResolveCommand.command, GetCommand.command, ServeCommand.command,
+        PacketCommands.group, RelayCommand.command, DHTCommands.group, TestnetCommand.command, DemoCommand.command,
+        CompletionsCommand.command, ManCommand.command,
       ]),
     version: version)
 

@@ -39,7 +39,8 @@ enum RelayAccess {
   /// How a client for the command is set up.
   static func configuration(_ arguments: ParsedArguments) -> PkarrClientConfiguration {
     var configuration = PkarrClientConfiguration.noDefaultNetwork
-    configuration.relays = arguments.all(relay)
+    let relays = arguments.all(relay)
+    configuration.relays = relays.isEmpty ? nil : relays
     let bootstrap = arguments.all(SharedOptions.bootstrap)
     if !arguments[noDHT] { configuration.dht = Network.clientConfiguration(bootstrap) }
     if !bootstrap.isEmpty, bootstrap.allSatisfy(Network.isPrivate) { configuration.reportPolicy = .testnet }

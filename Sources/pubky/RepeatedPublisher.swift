@@ -101,7 +101,7 @@ struct RepeatedPublisher: Sendable {
         "key": "\(packet.publicKey.z32)", "timestamp": JSON(packet.timestamp.microseconds),
         "stored": JSON(report.storedNodes),
       ])
-    try PublishCommand.report(state.zone, packet, report, took: .now - start, next: interval, console)
+    try PublishCommand.report(state.zone.name, packet, report, took: .now - start, next: interval, console)
   }
 
   /// Waits, but not beyond a change of the zone file: whoever saves it wants to see it published.

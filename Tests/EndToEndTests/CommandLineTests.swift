@@ -28,8 +28,9 @@ struct CommandLineTests {
     try await PubkyCommand.inFolder { pubky in
       let all = try await commands(pubky)
       let expected: Set<[String]> = [
-        ["key", "new"], ["key", "show"], ["key", "export"], ["publish"], ["resolve"], ["packet", "sign"],
-        ["packet", "inspect"], ["dht", "node"], ["dht", "info"], ["dht", "ping"], ["dht", "find-node"], ["dht", "get"],
+        ["key", "new"], ["key", "show"], ["key", "export"], ["publish"], ["resolve"], ["get"], ["serve"],
+        ["packet", "sign"], ["packet", "inspect"], ["dht", "node"], ["dht", "info"], ["dht", "ping"],
+        ["dht", "find-node"], ["dht", "get"],
         ["dht", "put"], ["dht", "peers"], ["dht", "announce"], ["relay"], ["testnet"], ["demo"], ["completions"],
       ]
       #expect(Set(all) == expected)
@@ -69,6 +70,15 @@ struct CommandLineTests {
       (["dht", "node", "--no-bootstrap", "--bootstrap", "1.2.3.4:5"], "exclude each other"),
       (["testnet", "--nodes", "0"], "--nodes: \"0\" is not a whole number from 1"),
       (["testnet", "--nodes", "100", "--port", "65500"], "beyond 65535"),
+      (["get"], "URL is missing"), (["get", "ftp://x/"], "is not an address"), (["get", "a b"], "is not an address"),
+      (["get", "localhost", "-H", "nocolon"], "\"nocolon\" is not a field"),
+      (["get", "localhost", "-H", "Host: x"], "host is not for you to set"),
+      (["get", "localhost", "-H", "a: b\u{7}"], "holds a control character"),
+      (["get", "localhost", "-X", "A B"], "is not a method"),
+      (["get", "localhost", "-I", "-d", "x"], "--head excludes"),
+      (["get", "localhost", "-d", "@/nowhere"], "/nowhere: what is to be sent cannot be read"),
+      (["get", "localhost", "--no-dht"], "leaves nobody to ask"), (["serve"], "DIR is missing"),
+      (["serve", ".", "--listen", "x"], "\"x\" is not an IP address"), (["serve", "."], "--key FILE is missing"),
       (["completions", "tcsh"], "not one of bash, zsh, fish"),
       (["key", "export", "x"], "--format FORMAT is missing"),
       (["--log-level", "loud", "key", "new"], "--log-level: \"loud\""),

@@ -103,7 +103,7 @@ struct PubkyCommand {
   /// Starts the command; the caller stops it.
   func start(_ arguments: String...) throws -> RunningCommand { try start(arguments, input: "") }
 
-  private func start(_ arguments: [String], input: String) throws -> RunningCommand {
+  func start(_ arguments: [String], input: String = "") throws -> RunningCommand {
     let process = Process()
     process.executableURL = Self.executable
     process.arguments = arguments

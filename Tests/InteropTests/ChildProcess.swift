@@ -39,7 +39,8 @@ final class ChildProcess: Sendable {
     return paths.first(where: FileManager.default.isExecutableFile) ?? paths[0]
   }()
 
-  /// Starts a program in a folder, where its output is kept. `input` is a file; nothing if it is nil.
+  /// Starts a program in a folder, where its output is kept, and what it caches for its user. `input` is a file; nothing if
+  /// it is nil.
   init(_ path: String, _ arguments: [String], in folder: URL, input: URL? = nil) throws {
     let name = "\(URL(filePath: path).lastPathComponent)-\(UUID().uuidString)"
     files = (folder.appending(path: name + ".out"), folder.appending(path: name + ".err"))
@@ -47,6 +48,7 @@ final class ChildProcess: Sendable {
     process.executableURL = URL(filePath: path)
     process.arguments = arguments
     process.currentDirectoryURL = folder
+    process.environment = ProcessInfo.processInfo.environment.merging(["XDG_CACHE_HOME": folder.path]) { $1 }
     for file in [files.output, files.errors] { try Data().write(to: file) }
     process.standardOutput = try FileHandle(forWritingTo: files.output)
     process.standardError = try FileHandle(forWritingTo: files.errors)

@@ -42,27 +42,10 @@ struct RelayProxyTests {
       """
   }
 
-  /// A TCP port that was free a moment ago.
-  private func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
-      }
-    }
-    try #require(result == 0)
-    return Int(UInt16(bigEndian: address.sin_port))
-  }
-
   @Test("packets go through, and quotas count the client that the proxy names, whatever that client writes")
   func proxy() async throws {
     try await RelayStand.run(tables: Self.limits) { stand in
-      let port = try freePort()
+      let port = try FreePort.take()
       let file = stand.folder.appending(path: "nginx.conf")
       try Data(configuration(port, stand).utf8).write(to: file)
       let path = try #require(ChildProcess.find("nginx"))

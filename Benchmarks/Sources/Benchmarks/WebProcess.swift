@@ -14,9 +14,14 @@ final class WebProcess {
   /// The first line that the program printed, in words.
   private(set) var words: [String] = []
 
-  /// Starts a program; `waitsForLine`: it prints a line once it can be used, and ends with its input.
-  init(_ name: String, _ program: String, _ arguments: [String], waitsForLine: Bool) throws {
+  private let endsWithInput: Bool
+
+  /// Starts a program; `waitsForLine`: it prints a line once it can be used; `endsWithInput`: it need not be told to end.
+  init(
+    _ name: String, _ program: String, _ arguments: [String], waitsForLine: Bool, endsWithInput: Bool = true
+  ) throws {
     self.name = name
+    self.endsWithInput = endsWithInput && waitsForLine
     let output = Pipe()
     process.executableURL = URL(filePath: "/usr/bin/taskset")
     process.arguments = ["--cpu-list", "\(Self.serverCore)", program] + arguments
@@ -32,12 +37,12 @@ final class WebProcess {
 
   func stop() {
     try? input.fileHandleForWriting.close()
-    if words.isEmpty { process.terminate() }
+    if words.isEmpty || !endsWithInput { process.terminate() }
     process.waitUntilExit()
   }
 
   /// CPU time of the process so far, in nanoseconds.
-  private var cpu: Int64 { process_cpu_nanoseconds(process.processIdentifier) }
+  var cpu: Int64 { process_cpu_nanoseconds(process.processIdentifier) }
 
   /// CPU time so far of all threads but those with these names, in nanoseconds.
   func cpu(withoutThreads names: Set<String>) -> Int64 {

@@ -12,6 +12,7 @@ let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("churn", ChurnRows.rows),
   ("relay", RelayRows.rows),
   ("relay-load", RelayLoadRows.rows),
+  ("serve", ServeRows.rows),
 ]
 
 let wanted = Set(CommandLine.arguments.dropFirst())

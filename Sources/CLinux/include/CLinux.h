@@ -103,6 +103,16 @@ int linux_set_nonblocking(int descriptor);
 ssize_t linux_receive(int descriptor, void *_Nonnull bytes, size_t length);
 ssize_t linux_send(int descriptor, const void *_Nonnull bytes, size_t length);
 
+// --- Files
+
+// A directory to open files below; it cannot be read itself.
+int linux_open_directory(const char *_Nonnull path);
+// Opens what a relative path names below a directory, for reading. Symbolic links are followed as long as they stay below
+// it, -EXDEV if one leads out; where the kernel cannot check that (before 5.6) none is followed, -ELOOP.
+int linux_open_beneath(int directory, const char *_Nonnull path);
+// What the former does where the kernel cannot check: one name after the other, without any link.
+int linux_open_beneath_by_steps(int directory, const char *_Nonnull path);
+
 // --- Signals
 
 // Sends the number of each `signal` that arrives, as one byte, to `descriptor`. -EBUSY if the signal is taken already.

@@ -76,7 +76,8 @@ extension PkarrClient {
       return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
     }
     if Task.isCancelled { return PublishReport(refusing: .cancelled) }
-    let report = PublishReport(backends, configuration.reportPolicy)
+    var report = PublishReport(backends, configuration.reportPolicy)
+    report.packet = packet
     warn(packet.publicKey, report.warnings)
     if case .success = report.result {
       var seen = packet

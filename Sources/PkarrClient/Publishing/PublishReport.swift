@@ -24,6 +24,8 @@ public struct PublishReport: Sendable {
   public var backends: [Backend]
   /// The figures of the DHT that somebody should look at.
   public var warnings: [ReportWarning]
+  /// The packet that was sent; nil if nothing was.
+  public var packet: SignedPacket?
 
   /// How many nodes stored the packet; 0 if it is not published.
   public var storedNodes: Int { (try? result.get()) ?? 0 }

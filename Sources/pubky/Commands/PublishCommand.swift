@@ -61,7 +61,7 @@ enum PublishCommand {
       return (packet, await client.attemptToPublish(packet))
     }
     if case .failure(let error) = report.result { throw RelayAccess.explain(error, report) }
-    try self.report(zone, packet, report, took: .now - start, next: nil, console)
+    try self.report(zone.name, packet, report, took: .now - start, next: nil, console)
     if console.isForPerson {
       let options = Network.options(arguments.all(SharedOptions.bootstrap)) + RelayAccess.words(arguments)
       try console.print(
@@ -118,16 +118,15 @@ enum PublishCommand {
       if let next { fields.append(.init("next_seconds", JSON(next.components.seconds))) }
       return try console.print(json: .object(fields))
     }
-    let name = zone.path == "-" ? "standard input" : zone.name
     let again = next.map { "; again in \(DurationText.describe($0))" } ?? ""
     try console.print(
-      "Published \(name): \(PacketOutput.size(packet)), stored on \(NumberText.count(outcome.stored, "node")), "
+      "Published \(zone.name): \(PacketOutput.size(packet)), stored on \(NumberText.count(outcome.stored, "node")), "
         + "\(DurationText.describe(took))\(again)")
   }
 
   /// Says what was published through relays and the DHT, and who did not take it.
   static func report(
-    _ zone: ZoneInput.Zone, _ packet: SignedPacket, _ report: PublishReport, took: ContinuousClock.Duration,
+    _ what: String, _ packet: SignedPacket, _ report: PublishReport, took: ContinuousClock.Duration,
     next: Duration?, _ console: Console
   ) throws(CommandError) {
     for backend in report.backends {
@@ -152,12 +151,11 @@ enum PublishCommand {
       if let next { fields.append(.init("next_seconds", JSON(next.components.seconds))) }
       return try console.print(json: .object(fields))
     }
-    let name = zone.path == "-" ? "standard input" : zone.name
     let again = next.map { "; again in \(DurationText.describe($0))" } ?? ""
     let through = report.backends.filter { if case .success = $0.result { true } else { false } }
       .map { "\($0.target)" }.joined(separator: " and ")
     try console.print(
-      "Published \(name): \(PacketOutput.size(packet)), stored on \(NumberText.count(report.storedNodes, "node")) through "
+      "Published \(what): \(PacketOutput.size(packet)), stored on \(NumberText.count(report.storedNodes, "node")) through "
         + "\(through), \(DurationText.describe(took))\(again)")
   }
 
