@@ -119,6 +119,7 @@ let package = Package(
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),
+    tests("BrowserTests", ["pubky", "PkarrRelay", "HTTP", "Pkarr", "EventLoops", "Addresses"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

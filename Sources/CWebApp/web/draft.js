@@ -12,7 +12,7 @@ export function parseTTL(text) {
   const parts = /^\d+$/.test(text) ? [[0, text, 's']] : [...text.matchAll(/(\d+)([smhdw])/gi)];
   const seconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * UNITS[unit.toLowerCase()], 0);
   const isWhole = parts.map((part) => part[0]).join('') === text || /^\d+$/.test(text);
-  if (!isWhole || parts.length === 0 || seconds > 4294967295) throw new InputFault('is no time: write 300, 5m or 1h30m');
+  if (!isWhole || parts.length === 0 || seconds > 4294967295) throw new InputFault('is 300, 5m or 1h30m');
   return seconds;
 }
 
@@ -48,7 +48,7 @@ function recordOf(row, index, origin, faults) {
     if (code === null || code === 0 || code === 41) throw new InputFault('is none: write a name such as TXT, or TYPE65280');
     return code;
   });
-  const ttl = read('ttl', 'The time', parseTTL);
+  const ttl = read('ttl', 'A time', parseTTL);
   const data = type === null ? null : read('data', 'The data', (text) => parseData(type, text, origin));
   return { name, type, ttl, data };
 }

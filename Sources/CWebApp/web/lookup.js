@@ -68,6 +68,7 @@ class Lookup {
   offer(packet, source, age) {
     if (this.end.signal.aborted) return;
     const known = this.packet;
+    if (known && source === 'event' && !isMoreRecent(packet, known)) return;
     if (known && isMoreRecent(known, packet)) {
       this.note.textContent = 'The relay answered with an older version; the newest that was seen stays here.';
       return;

@@ -218,7 +218,7 @@ final class RelayHandler: Sendable {
     router.on(.get, "/") { request, _ in
       if WebApp.isWanted(by: request.fields) { return WebApp.response(to: request) }
       var page = StatusPage.response(await status())
-      page.fields.append(.vary, "accept")
+      WebApp.addChoice(to: &page.fields)
       return page
     }
     router.on(.get, "/status") { _, _ in StatusPage.response(await status()) }

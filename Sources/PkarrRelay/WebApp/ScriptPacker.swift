@@ -53,6 +53,13 @@ struct ScriptPacker {
           if !openTemplates.isEmpty { openTemplates[openTemplates.count - 1] -= 1 }
           copy()
         }
+      case UInt8(ascii: "c") where startsConstant:
+        // Where nothing is assigned again, it may be.
+        packed += Array("let ".utf8)
+        index += 6
+      case UInt8(ascii: "=") where next == UInt8(ascii: ">"):
+        removeParentheses()
+        copy()
       default: copy()
       }
     }
@@ -112,6 +119,19 @@ struct ScriptPacker {
       }
     }
     return !")]}".utf8.contains(last)
+  }
+
+  private var startsConstant: Bool {
+    source[index...].starts(with: "const ".utf8) && !(packed.last.map(Self.isWord) ?? false)
+  }
+
+  /// `(name)` before an arrow, as `name`.
+  private mutating func removeParentheses() {
+    guard packed.last == UInt8(ascii: ")"), let start = packed.lastIndex(of: UInt8(ascii: "(")) else { return }
+    let name = packed[(start + 1)...].dropLast()
+    guard !name.isEmpty, name.allSatisfy(Self.isWord), start > 0, !Self.isWord(packed[start - 1]) else { return }
+    packed.removeLast()
+    packed.remove(at: start)
   }
 
   /// White space: what must stay of it.

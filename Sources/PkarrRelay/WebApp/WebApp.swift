@@ -30,8 +30,8 @@ enum WebApp {
     return Page(
       body: body, etag: HTTPEntityTag(Hex.encode(SHA256.hash(body).prefix(12)))!,
       contentSecurityPolicy: """
-        default-src 'none'; script-src '\(source(script))'; style-src '\(source(style))'; img-src data:; connect-src 'self'; \
-        base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+        default-src 'none'; script-src '\(source(script))'; style-src '\(source(style))'; img-src data:; \
+        connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
         trusted-types 'none'
         """)
   }()
@@ -39,10 +39,12 @@ enum WebApp {
   /// The answer to `GET /` of a browser.
   static func response(to request: HTTPRequest) -> HTTPResponse {
     var fields: HTTPFields = [
-      .cacheControl: "no-cache", .vary: "accept", "content-security-policy": page.contentSecurityPolicy,
-      "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cross-origin-opener-policy": "same-origin",
+      .cacheControl: "no-cache", "content-security-policy": page.contentSecurityPolicy,
+      "x-content-type-options": "nosniff", "referrer-policy": "no-referrer",
+      "cross-origin-opener-policy": "same-origin",
     ]
     fields.append(.etag, page.etag.description)
+    addChoice(to: &fields)
     if HTTPPreconditions.evaluate(method: request.method, fields: request.fields, etag: page.etag) == .notModified {
       return HTTPResponse(.notModified, fields: fields)
     }
@@ -54,6 +56,12 @@ enum WebApp {
   /// from other relays.
   static func isWanted(by fields: HTTPFields) -> Bool {
     HTTPAccept.best(of: ["application/octet-stream", "text/html"], accept: fields.joined(.accept)) == "text/html"
+  }
+
+  /// What tells caches that there is another page at the same place.
+  static func addChoice(to fields: inout HTTPFields) {
+    fields.append(contentsOf: CORS.fixedFields)
+    fields.set(.vary, CORS.vary + ", accept")
   }
 
   private static var files: [(name: String, text: String)] {
