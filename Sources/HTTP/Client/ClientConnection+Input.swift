@@ -100,7 +100,8 @@ extension ClientConnection {
 
   func consumeBody(_ bytes: UnsafeRawBufferPointer, _ offset: inout Int) throws(HTTP1Error) -> Bool {
     while decoder != nil {
-      if pipe?.isFull ?? true { return false }
+      // The end takes no room, and nothing may come after it that would make it seen.
+      if pipe?.isFull ?? true, decoder?.hasEnded == false { return false }
       switch try decoder!.next(bytes, from: &offset) {
       case .data(let range):
         startTimer(pool.configuration.bodyTimeout)

@@ -108,7 +108,8 @@ final class HTTP1Server {
 
   /// Delivers what there is of a body; true when it is complete.
   private func consumeBody(_ bytes: UnsafeRawBufferPointer, _ offset: inout Int) throws(HTTP1Error) -> Bool {
-    while body != nil, !(pipe?.isFull ?? false) {
+    // The end takes no room, and nothing may come after it that would make it seen.
+    while body != nil, body!.hasEnded || !(pipe?.isFull ?? false) {
       let before = offset
       switch try body!.next(bytes, from: &offset) {
       case .data(let range):

@@ -105,6 +105,23 @@ struct HTTPClientTests {
     }
   }
 
+  @Test("a body whose last bytes came before anybody read ends all the same, in both directions")
+  func readLate() async throws {
+    let slow: HTTPHandler = { request in
+      try await Task.sleep(for: .milliseconds(30))
+      return HTTPResponse(.ok, body: .bytes(try await request.body.collect(upTo: 1 << 20)))
+    }
+    try await withServer(handler: slow) { _, endpoint in
+      let client = try HTTPClient()
+      for count in [65_000, 65_536, 70_000, 100_000, 131_072, 140_000, 200_000] {
+        let body = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+        let response = try await client.send(HTTPClientRequest(.put, try url(endpoint, "/"), body: .bytes(body)))
+        try await Task.sleep(for: .milliseconds(30))
+        #expect(try await response.body.collect(upTo: 1 << 20) == body)
+      }
+    }
+  }
+
   @Test("redirects are followed with the right method, bounded, and never to other schemes")
   func redirects() async throws {
     try await withClient { client, _, endpoint in
