@@ -10,7 +10,7 @@ final class ChromeDriver: Sendable {
   }
 
   /// A browser may be slow on a busy machine; one that takes this long hangs.
-  static let patience = Duration.seconds(20)
+  static let patience = Duration.seconds(300)
 
   private let process: ChildProcess
   private let client: HTTPClient
@@ -85,7 +85,13 @@ final class ChromeDriver: Sendable {
     let data = try body.map { [UInt8](try JSONSerialization.data(withJSONObject: $0)) }
     let request = HTTPClientRequest(
       method, url, fields: [.contentType: "application/json"], body: data.map { .bytes($0) } ?? .empty)
-    let (response, answer) = try await client.fetch(request, upTo: 32 << 20, timeout: Self.patience)
+    let response: HTTPClientResponse
+    let answer: [UInt8]
+    do {
+      (response, answer) = try await client.fetch(request, upTo: 32 << 20, timeout: Self.patience)
+    } catch {
+      throw Failure(description: "\(method) \(path) \(body ?? [:]): \(error)")
+    }
     let object = try JSONSerialization.jsonObject(with: Data(answer), options: .fragmentsAllowed) as? [String: Any]
     guard response.status == .ok else {
       let problem = object?["value"] as? [String: Any]

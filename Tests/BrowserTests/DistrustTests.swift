@@ -140,7 +140,7 @@ struct DistrustTests {
   func failures() async throws {
     try await withBrowser({ _ in HTTPResponse(.notFound) }) { relay, browser in
       for (text, words) in [
-        ("nonsense", "52 lower-case letters"), ("", "52 characters"), ("<b>", "52 lower-case letters"),
+        ("no key!", "52 lower-case letters"), ("", "52 characters"), ("<b>", "52 lower-case letters"),
         ("c1bkg8tfsyy8wcedtmw4fwhdmm7bbzhgg3z58tf43m5ow8w9mbus", "No key has these characters"),
       ] {
         try await browser.lookUp(text)
