@@ -4,14 +4,19 @@ import Testing
 
 /// A program that runs as a child of the test, with its output in files. It ends with this object.
 public final class ChildProcess: Sendable {
+  /// Why a program is of no use.
   public struct Failure: Error, CustomStringConvertible {
+    /// For people.
     public let description: String
   }
 
   /// How a program ended.
   public struct Outcome: Sendable {
+    /// 0 if it ended well.
     public var status: Int32
+    /// What it wrote to standard output.
     public var output: [UInt8]
+    /// What it wrote to standard error.
     public var errors: String
 
     /// The output as text.

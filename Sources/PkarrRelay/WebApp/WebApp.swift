@@ -55,7 +55,8 @@ enum WebApp {
   /// True for those who ask for HTML by its name, as browsers do. Programs, which take anything, get the status page as
   /// from other relays.
   static func isWanted(by fields: HTTPFields) -> Bool {
-    HTTPAccept.best(of: ["application/octet-stream", "text/html"], accept: fields.joined(.accept)) == "text/html"
+    guard let accept = fields.joined(.accept), accept.lowercased().contains("text/html") else { return false }
+    return HTTPAccept.best(of: ["application/octet-stream", "text/html"], accept: accept) == "text/html"
   }
 
   /// What tells caches that there is another page at the same place.
