@@ -32,6 +32,7 @@ let package = Package(
     .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CToml", cxxSettings: [.define("TOML_HEADER_ONLY", to: "1")]),
+    .target(name: "CWebApp", exclude: ["web"]),
 
     // Floor 1: bytes, text, addresses, cryptography; nothing that knows a protocol.
     module("WireFormat"),
@@ -75,8 +76,8 @@ let package = Package(
     module(
       "PkarrRelay",
       [
-        "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline", "MainlineProtocol", "EventLoops", "Logging",
-        "Configuration", "Cryptography", "Addresses", "WireFormat", "PlainText",
+        "CWebApp", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline", "MainlineProtocol", "EventLoops",
+        "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat", "PlainText",
       ]),
 
     module(
@@ -126,6 +127,7 @@ let package = Package(
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),
+    tests("BrowserTests", ["pubky", "PkarrRelay", "HTTP", "Pkarr", "EventLoops", "Addresses"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -1,5 +1,6 @@
 import Foundation
 import Pkarr
+import TestSupport
 import Testing
 import WireFormat
 

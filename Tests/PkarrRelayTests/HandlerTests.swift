@@ -38,7 +38,8 @@ struct HandlerTests {
       (.post, "/\(key)", 405, "GET,HEAD,PUT"), (.get, "/\(key)/", 404, nil), (.get, "/\(key)/x", 404, nil),
       (.get, "/a/b/c", 404, nil), (.put, "/\(key)/x", 404, nil), (.get, "//", 404, nil),
       (.get, "/resolve", 405, "POST"),
-      (.get, "/health", 200, nil), (.get, "/metrics", 200, nil), (.put, "/health", 405, "GET,HEAD"),
+      (.get, "/status", 200, nil), (.put, "/status", 405, "GET,HEAD"), (.get, "/health", 200, nil),
+      (.get, "/metrics", 200, nil), (.put, "/health", 405, "GET,HEAD"),
     ] as [(HTTPMethod, String, Int, String?)] {
       let response = try await relay.send(method, target)
       #expect(response.status.code == status && response.fields[.allow] == allow, "\(method) \(target)")

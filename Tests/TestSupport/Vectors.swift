@@ -3,6 +3,11 @@ import WireFormat
 
 /// Test vectors: JSON files below `Vectors/`, published by others or captured from other programs (each names its source).
 public enum Vectors {
+  /// The text of one file, for programs that read JSON themselves.
+  public static func text(_ path: String) throws -> String {
+    try String(contentsOf: Bundle.module.resourceURL!.appending(path: "Vectors/\(path)"), encoding: .utf8)
+  }
+
   /// Decodes one file, for example `pkarr/keys.json`; `.convertFromSnakeCase` reads `dns_packet_hex` as `dnsPacketHex`.
   public static func load<T: Decodable>(
     _ path: String, as type: T.Type = T.self, keys: JSONDecoder.KeyDecodingStrategy = .useDefaultKeys

@@ -8,7 +8,7 @@ import PlainText
 extension RelayHandler {
   func frontRoutes(servesAdmin: Bool) -> HTTPRouter {
     var router = HTTPRouter()
-    addStatusPage(to: &router)
+    addPages(to: &router)
     if servesAdmin { addAdminRoutes(to: &router) }
     if batchLimit > 0 { router.on(.post, "/resolve") { request, _ in try await self.resolveBatch(request) } }
     router.on(.get, "/{key}") { request, parameters in try await self.get(request, parameters["key"] ?? "") }

@@ -213,8 +213,14 @@ final class RelayHandler: Sendable {
     router.on(.get, "/metrics") { _, _ in RelayMetrics.response(await status()) }
   }
 
-  func addStatusPage(to router: inout HTTPRouter) {
+  func addPages(to router: inout HTTPRouter) {
     let status = status
-    router.on(.get, "/") { _, _ in StatusPage.response(await status()) }
+    router.on(.get, "/") { request, _ in
+      if WebApp.isWanted(by: request.fields) { return WebApp.response(to: request) }
+      var page = StatusPage.response(await status())
+      WebApp.addChoice(to: &page.fields)
+      return page
+    }
+    router.on(.get, "/status") { _, _ in StatusPage.response(await status()) }
   }
 }

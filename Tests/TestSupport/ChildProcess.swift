@@ -3,35 +3,41 @@ import Synchronization
 import Testing
 
 /// A program that runs as a child of the test, with its output in files. It ends with this object.
-final class ChildProcess: Sendable {
-  struct Failure: Error, CustomStringConvertible {
-    let description: String
+public final class ChildProcess: Sendable {
+  /// Why a program is of no use.
+  public struct Failure: Error, CustomStringConvertible {
+    /// For people.
+    public let description: String
   }
 
   /// How a program ended.
-  struct Outcome: Sendable {
-    var status: Int32
-    var output: [UInt8]
-    var errors: String
+  public struct Outcome: Sendable {
+    /// 0 if it ended well.
+    public var status: Int32
+    /// What it wrote to standard output.
+    public var output: [UInt8]
+    /// What it wrote to standard error.
+    public var errors: String
 
-    var text: String { String(decoding: output, as: UTF8.self) }
+    /// The output as text.
+    public var text: String { String(decoding: output, as: UTF8.self) }
   }
 
   /// No program takes this long; one that does hangs.
-  private static let patience = Duration.seconds(120)
+  private static let patience = Duration.seconds(300)
 
   private let process: Process
   private let files: (output: URL, errors: URL)
   private let end: Task<Void, Never>
 
   /// The path of a program; nil if this machine does not have it.
-  static func find(_ name: String) -> String? {
+  public static func find(_ name: String) -> String? {
     ["/usr/bin", "/usr/sbin", "/usr/local/bin"].map { "\($0)/\(name)" }.first(
       where: FileManager.default.isExecutableFile)
   }
 
   /// The `pubky` that was built together with the tests stands beside them.
-  static let pubky: String = {
+  public static let pubky: String = {
     let bundles = CommandLine.arguments.filter { $0.hasSuffix(".xctest") } + ["/proc/self/exe"]
     let paths = bundles.map {
       URL(filePath: $0).resolvingSymlinksInPath().deletingLastPathComponent().appending(path: "pubky").path
@@ -39,9 +45,14 @@ final class ChildProcess: Sendable {
     return paths.first(where: FileManager.default.isExecutableFile) ?? paths[0]
   }()
 
+<<<<<<< HEAD:Tests/InteropTests/ChildProcess.swift
   /// Starts a program in a folder, where its output is kept, and what it caches for its user. `input` is a file; nothing if
   /// it is nil.
   init(_ path: String, _ arguments: [String], in folder: URL, input: URL? = nil) throws {
+=======
+  /// Starts a program in a folder, where its output is kept. `input` is a file; nothing if it is nil.
+  public init(_ path: String, _ arguments: [String], in folder: URL, input: URL? = nil) throws {
+>>>>>>> web:Tests/TestSupport/ChildProcess.swift
     let name = "\(URL(filePath: path).lastPathComponent)-\(UUID().uuidString)"
     files = (folder.appending(path: name + ".out"), folder.appending(path: name + ".err"))
     process = Process()
@@ -61,16 +72,19 @@ final class ChildProcess: Sendable {
 
   deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
-  var isRunning: Bool { process.isRunning }
-  func terminate() { kill(process.processIdentifier, SIGTERM) }
+  /// False once it has ended.
+  public var isRunning: Bool { process.isRunning }
+  /// Asks it to end.
+  public func terminate() { kill(process.processIdentifier, SIGTERM) }
 
-  /// Waits for the first whole line of standard output.
-  func firstLine() async throws -> String {
+  /// Waits for the first whole line of standard output, or for the first that `matches`.
+  public func firstLine(_ matches: (Substring) -> Bool = { _ in true }) async throws -> String {
     let deadline = ContinuousClock.now + Self.patience
     while ContinuousClock.now < deadline {
       let isRunning = process.isRunning
       let text = try String(contentsOf: files.output, encoding: .utf8)
-      if let end = text.firstIndex(of: "\n") { return String(text[..<end]) }
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+      if let line = lines.first(where: matches) { return String(line) }
       if !isRunning { break }
       try await Task.sleep(for: .milliseconds(10))
     }
@@ -79,7 +93,7 @@ final class ChildProcess: Sendable {
   }
 
   /// Waits for the end.
-  func outcome() async throws -> Outcome {
+  public func outcome() async throws -> Outcome {
     let guardian = Task { [process] in
       try await Task.sleep(for: Self.patience)
       Issue.record("\(process.executableURL?.lastPathComponent ?? "") hangs")
