@@ -41,6 +41,11 @@ struct StoredPacket {
     UInt32(bigEndian: value.loadUnaligned(fromByteOffset: 8, as: UInt32.self)) == Self.sum(form, key)
   }
 
+  /// The packet, which must be that of this key; nil if it is damaged.
+  func packet(of key: CacheKey) -> SignedPacket? {
+    isIntact(key) ? try? SignedPacket(trustedCachedForm: form.bytes) : nil
+  }
+
   private static func sum(_ form: UnsafeRawBufferPointer, _ key: CacheKey) -> UInt32 {
     UInt32(truncatingIfNeeded: XXHash64.hash(form, seed: key.first))
   }

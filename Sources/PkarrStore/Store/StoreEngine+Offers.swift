@@ -39,7 +39,7 @@ extension StoreEngine {
         return put(packet, key, update, isNew: false, continuation, &state)
       }
     case .file(let reader):
-      let (reader, found, verdict) = read(key, with: reader) { compare(packet, with: $0) }
+      let (reader, found, verdict) = read(key, with: reader) { compare(packet, key, with: $0) }
       return state.withLock { state in
         release(reader, found, key: key, isUse: false, &state)
         switch verdict {
@@ -61,12 +61,14 @@ extension StoreEngine {
     case keep(SignedPacket)
   }
 
-  private func compare(_ packet: SignedPacket, with stored: StoredPacket) -> Verdict? {
+  /// Nil if the one in the file is damaged and would be kept.
+  private func compare(_ packet: SignedPacket, _ key: CacheKey, with stored: StoredPacket) -> Verdict? {
     switch stored.relation(to: packet, now: .wallClock) {
     case .older: .update(.stored)
+    // What will be replaced need not be intact.
     case .sameSeenEarlier: .update(.refreshed)
-    // Decoded only now, since few offers are in vain.
-    case .same, .newer: (try? SignedPacket(trustedCachedForm: stored.form.bytes)).map { .keep($0) }
+    // Checked and decoded only now, since few offers are in vain.
+    case .same, .newer: stored.packet(of: key).map { .keep($0) }
     }
   }
 
