@@ -99,7 +99,7 @@ struct BatchWriter {
     let upkeep = batch.uses.count + batch.damaged.count + surplus
     if progress.isUpkeepDue, upkeep > 0, free >= needed(range.count + upkeep, transaction) {
       for key in batch.damaged where try transaction.removeIfDamaged(key) { damagedPackets += 1 }
-      for (key, stamp) in batch.uses { try transaction.use(key, stamp: stamp) }
+      for use in batch.uses { try transaction.use(use.key, stamp: use.stamp) }
       try transaction.evict(surplus)
     } else if progress.evictionsDue > 0 {
       try transaction.evict(progress.evictionsDue)

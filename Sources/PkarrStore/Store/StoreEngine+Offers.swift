@@ -34,6 +34,7 @@ extension StoreEngine {
           guard let continuation else { return update }
           guard state.queue.write(for: key)?.position == position else { return nil }
           state.stores[position, default: []].append(.init(update: update, continuation: continuation))
+          wake(&state)
           return update
         }
         return put(packet, key, update, isNew: false, continuation, &state)
@@ -64,8 +65,8 @@ extension StoreEngine {
   /// Nil if the one in the file is damaged and would be kept.
   private func compare(_ packet: SignedPacket, _ key: CacheKey, with stored: StoredPacket) -> Verdict? {
     switch stored.relation(to: packet, now: .wallClock) {
-    case .older: .update(.stored)
     // What will be replaced need not be intact.
+    case .older: .update(.stored)
     case .sameSeenEarlier: .update(.refreshed)
     // Checked and decoded only now, since few offers are in vain.
     case .same, .newer: stored.packet(of: key).map { .keep($0) }
@@ -98,7 +99,7 @@ extension StoreEngine {
     if let continuation {
       state.stores[position, default: []].append(.init(update: update, continuation: continuation))
     }
-    wake(&state)
+    announceWrite(&state)
     return update
   }
 
@@ -111,6 +112,7 @@ extension StoreEngine {
             return continuation.resume()
           }
           state.arrivals.append(continuation)
+          wake(&state)
         }
       }
     }
@@ -127,6 +129,7 @@ extension StoreEngine {
           state.lostWrites = nil
         } else {
           state.flushes.append((state.queue.lastPosition, continuation))
+          wake(&state)
         }
       }
     }
@@ -149,7 +152,7 @@ extension StoreEngine {
       state.withLock { state in
         guard state.phase == .open else { return }
         state.queue.put(.nothing, for: key, stamp: state.nextStamp(), isNew: isNew, now: MonotonicClock.now)
-        wake(&state)
+        announceWrite(&state)
       }
     }
   }

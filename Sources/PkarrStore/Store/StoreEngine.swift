@@ -13,6 +13,8 @@ final class StoreEngine: Sendable {
   let slack: UInt64
   /// Reads after which the writer looks at how much of the file is mapped: they may have mapped an eighth of the limit.
   let trimInterval: Int
+  /// Writes that are worth a transaction while nobody waits for them.
+  let fullBatch: Int
   /// Offers for one key come one after another, so that none decides by what another is about to replace.
   private let stripes: [Stripe]
 
@@ -24,6 +26,8 @@ final class StoreEngine: Sendable {
     self.configuration = configuration
     slack = UInt64(max(0, configuration.recencySlack ?? capacity / 8))
     trimInterval = configuration.mappedMemoryLimit.map { max(64, $0 / 8 / MappedMemory.bytesOfOneFault) } ?? .max
+    // A short queue must not be full before the writer begins.
+    fullBatch = max(1, min(WriteBatch.limit, configuration.queueLimit / 2))
     stripes = (0..<64).map { _ in Stripe() }
     state = Monitor(StoreState(lastStamp: lastStamp, storedCount: count, fileSize: environment.size))
   }
@@ -41,6 +45,13 @@ final class StoreEngine: Sendable {
   @inline(__always)
   func wake(_ state: inout StoreState) {
     if state.writerSleeps { self.state.notify() }
+  }
+
+  /// Tells the writer that a write was queued. The first one makes it look at the clock; the others until a batch is
+  /// full need not disturb it, unless somebody waits.
+  @inline(__always)
+  func announceWrite(_ state: inout StoreState) {
+    if state.queue.waiting == 1 || state.queue.waiting >= fullBatch || state.hasWaiters { wake(&state) }
   }
 }
 
@@ -101,7 +112,7 @@ extension StoreEngine {
       if let stamp = found.stamp {
         state.statistics.hits += 1
         state.use(key, stamp: stamp, slack: slack)
-        if state.uses.count == StoreState.useLimit { wake(&state) }
+        if state.uses.count == PendingUses.limit { wake(&state) }
       } else {
         state.statistics.misses += 1
       }
