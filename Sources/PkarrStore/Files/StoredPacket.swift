@@ -69,15 +69,16 @@ struct StoredPacket {
   /// What the update rule makes of a packet when this one is in the cache, without decoding this one.
   ///
   /// A ``lastSeen`` more than a minute ahead counts as 1970, as it does when it is read (`SignedPacket.init(cachedForm:)`).
-  func relation(to offered: SignedPacket, now: Timestamp) -> Relation {
+  func relation(to offered: SignedPacket, now: @autoclosure () -> Timestamp) -> Relation {
     let own = UnsafeRawBufferPointer(rebasing: value[20...])
     return offered.bytes.withUnsafeBytes { bytes in
-      if bytes.count == own.count, memcmp(bytes.baseAddress!, own.baseAddress!, own.count) == 0 {
-        let lastSeen = lastSeen > now.adding(seconds: 60) ? .zero : lastSeen
-        return offered.lastSeen > lastSeen ? .sameSeenEarlier : .same
-      }
+      // The signed time decides nearly always, and lies at the front, which is in memory together with the key.
       let offeredTime = offered.timestamp
       if offeredTime != timestamp { return offeredTime > timestamp ? .older : .newer }
+      if bytes.count == own.count, memcmp(bytes.baseAddress!, own.baseAddress!, own.count) == 0 {
+        let lastSeen = lastSeen > now().adding(seconds: 60) ? .zero : lastSeen
+        return offered.lastSeen > lastSeen ? .sameSeenEarlier : .same
+      }
       return own[SignedPacket.prefixLength...].lexicographicallyPrecedes(bytes[SignedPacket.prefixLength...])
         ? .older : .newer
     }

@@ -119,18 +119,20 @@ struct WriteQueue {
 
   /// Ends a batch, whatever became of it. What a newer write has replaced goes on waiting.
   mutating func finish(_ batch: [Write]) {
-    for write in batch {
-      writes[index(write.position)].content = .nothing
+    // By index, since a copy of an element counts its packet up and down, and both threads want that counter.
+    for item in batch.indices {
+      let position = batch[item].position
+      writes[index(position)].content = .nothing
       // A newer write for the key has been counted in its place.
-      guard let entry = positions.index(forKey: HashedKey(write.key)), positions.values[entry] == write.position else {
+      guard let entry = positions.index(forKey: HashedKey(batch[item].key)), positions.values[entry] == position else {
         continue
       }
       positions.remove(at: entry)
-      difference -= write.difference
-      bytes -= write.bytes
+      difference -= batch[item].difference
+      bytes -= batch[item].bytes
     }
-    guard let last = batch.last else { return }
-    donePosition = last.position
+    guard !batch.isEmpty else { return }
+    donePosition = batch[batch.count - 1].position
     // What is over is moved away once it is most of the array, so that a write is moved once on average.
     let over = index(donePosition) + 1
     if over * 2 >= writes.count {
