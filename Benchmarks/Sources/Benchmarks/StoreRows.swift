@@ -59,17 +59,25 @@ enum StoreRows {
     let files = Files(folder: folder)
     var (store, peer) = try files.open()
     let filling = try await Writing(store, peer, packets).write(Array(0..<count), version: 1)
-    // Opened anew, neither has a page of its file mapped, nor a file that grows as the store's did until now. Then both
-    // write all packets several times, until nearly every page of the files is mapped and a fault is rare on both sides;
-    // the older half stays the older one.
+    // Opened anew, neither has a page of its file mapped. Then both exchange all their packets again and again, until the
+    // store's file has not grown for two turns and nearly all pages are mapped: a store grows in its youth only, and each
+    // time is mapped anew. In the end the packets are those from before, and their older half is the older one.
     store.close()
     lmdb_peer_close(peer)
     (store, peer) = try files.open()
     defer { lmdb_peer_close(peer) }
     let writing = Writing(store, peer, packets)
     var random = RandomSource(seed: 3)
-    let order = (0..<count / 2).shuffled(using: &random) + (count / 2..<count).shuffled(using: &random)
-    for version in 2...4 as ClosedRange<UInt64> { _ = try await writing.write(order, version: version) }
+    let order =
+      Array(count..<count * 3 / 2) + (0..<count / 2).shuffled(using: &random)
+      + (count / 2..<count).shuffled(using: &random)
+    var (version, quietTurns): (UInt64, Int) = (2, 0)
+    while quietTurns < 2, version < 12 {
+      let size = store.statistics.bytesOnDisk
+      _ = try await writing.write(order, version: version)
+      quietTurns = store.statistics.bytesOnDisk == size ? quietTurns + 1 : 0
+      version += 1
+    }
     var rows = [
       Row(
         name: "fill an empty store with \(count) packets", measured: mean(filling.map(\.0)), unit: "ns",
