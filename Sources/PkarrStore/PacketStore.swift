@@ -10,7 +10,8 @@ import Pkarr
 ///     store.close()
 ///
 /// **Writing.** One thread writes what all the others offer, in batches: what comes while one is under way is the next
-/// one. Until it is in the file a packet is read from the queue, so each read sees each earlier offer.
+/// one. A batch that nobody waits for is gathered for up to 10 ms, or until 256 packets are there. Until it is in the
+/// file a packet is read from the queue, so each read sees each earlier offer.
 ///
 /// **What survives what.** A write that ``store(_:)`` or ``flush()`` has waited for survives the death of the process. It
 /// survives the death of the system if the store was closed, or quiet for a few seconds (``Configuration/quietTime``);

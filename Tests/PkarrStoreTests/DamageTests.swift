@@ -209,4 +209,25 @@ struct DamageTests {
     #expect(store.count == 10 && store.packet(for: Sample.key(4)) == Sample.packet(4))
     store.close()
   }
+
+  @Test("an offer replaces a damaged packet, whether it is newer or the same one")
+  func offerOverDamagedPacket() async throws {
+    let directory = TemporaryDirectory()
+    var store = try directory.open()
+    for key in 0..<4 { store.offer(Sample.packet(key, length: 500, fill: 0x61 + UInt8(key))) }
+    store.close()
+    var bytes = try directory.bytes(directory.packets)
+    for key in [1, 2] {
+      let run = Array(repeating: 0x61 + UInt8(key), count: 100)
+      for index in 0..<bytes.count - 100 where Array(bytes[index..<index + 100]) == run { bytes[index + 50] = 0 }
+    }
+    try directory.write(bytes, to: directory.packets)
+    store = try directory.open()
+    let newer = Sample.packet(1, version: 2, length: 500)
+    let same = Sample.packet(2, length: 500, fill: 0x63)
+    #expect(store.offer(newer) == .stored && store.offer(same) == .stored)
+    try await store.flush()
+    #expect(store.packet(for: Sample.key(1)) == newer && store.packet(for: Sample.key(2)) == same && store.count == 4)
+    store.close()
+  }
 }

@@ -22,7 +22,7 @@ struct WriteQueueTests {
     queue.finish(first)
     #expect(queue.count == 6 && queue.donePosition == 4 && queue.write(for: Sample.key(3)) == nil)
     let second = queue.takeBatch(atMost: 100)
-    #expect(second.map(\.position) == Array(5...10) && !queue.hasBatch && queue.oldest == nil)
+    #expect(second.map(\.position) == Array(5...10) && queue.waiting == 0 && queue.oldest == nil)
     queue.finish(second)
     #expect(queue.isEmpty && queue.difference == 0 && queue.bytes == 0 && queue.donePosition == queue.lastPosition)
   }

@@ -56,19 +56,61 @@ enum StoreRows {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let packets = Packets(count + count / 2)
-    var configuration = PacketStore.Configuration()
-    // Neither side lets pages go in the middle of a round.
-    configuration.mappedMemoryLimit = nil
-    let store = try PacketStore(
-      directory: folder.appending(path: "store").path, capacity: count, configuration: configuration)
-    guard let peer = lmdb_peer_open(folder.appending(path: "peer.mdb").path, 1 << 30, count) else {
-      fatalError("LMDB does not open")
-    }
+    let files = Files(folder: folder)
+    var (store, peer) = try files.open()
+    let filling = try await Writing(store, peer, packets).write(Array(0..<count), version: 1)
+    // Opened anew, neither has a page of its file mapped. Then both exchange all their packets again and again, until the
+    // store's file has not grown for two turns and nearly all pages are mapped: a store grows in its youth only, and each
+    // time is mapped anew. In the end the packets are those from before, and their older half is the older one.
+    store.close()
+    lmdb_peer_close(peer)
+    (store, peer) = try files.open()
     defer { lmdb_peer_close(peer) }
-    let writing = try await Writing(store, peer, packets)
-    var rows = [try await writing.row("write 2560 new packets, full store, 256 a batch", from: count)]
-    rows += [try await writing.row("write 2560 newer packets, 256 a batch", from: 0)]
+    let writing = Writing(store, peer, packets)
+    var random = RandomSource(seed: 3)
+    let order =
+      Array(count..<count * 3 / 2) + (0..<count / 2).shuffled(using: &random)
+      + (count / 2..<count).shuffled(using: &random)
+    var (version, quietTurns): (UInt64, Int) = (2, 0)
+    while quietTurns < 2, version < 12 {
+      let size = store.statistics.bytesOnDisk
+      _ = try await writing.write(order, version: version)
+      quietTurns = store.statistics.bytesOnDisk == size ? quietTurns + 1 : 0
+      version += 1
+    }
+    var rows = [
+      Row(
+        name: "fill an empty store with \(count) packets", measured: mean(filling.map(\.0)), unit: "ns",
+        peer: ("C loop on LMDB", mean(filling.map(\.1)))),
+      try await writing.row("write 2560 new packets, full store, 256 a batch", from: count),
+      try await writing.row("write 2560 newer packets, 256 a batch", from: 0),
+    ]
     rows += try reading(store, peer, packets)
+    rows.append(readingFromMemory(packets))
+    store.close()
+    return rows
+  }
+
+  private static func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+
+  /// The files of both.
+  private struct Files {
+    let folder: URL
+
+    func open() throws -> (PacketStore, OpaquePointer) {
+      var configuration = PacketStore.Configuration()
+      // Neither side lets pages go in the middle of a round.
+      configuration.mappedMemoryLimit = nil
+      let store = try PacketStore(
+        directory: folder.appending(path: "store").path, capacity: count, configuration: configuration)
+      guard let peer = lmdb_peer_open(folder.appending(path: "peer.mdb").path, 1 << 30, count) else {
+        fatalError("LMDB does not open")
+      }
+      return (store, peer)
+    }
+  }
+
+  private static func readingFromMemory(_ packets: Packets) -> Row {
     let cache = MemoryCache(capacity: count)
     for index in 0..<count { cache.offer(packets.packet(index, version: 1)) }
     var random = RandomSource(seed: 5)
@@ -80,9 +122,7 @@ enum StoreRows {
         sink &+= cache.packet(for: order[next])?.bytes.count ?? 0
       }
     ])
-    rows.append(Row(name: "read from memory, random of \(count)", measured: times[0], unit: "ns"))
-    store.close()
-    return rows
+    return Row(name: "read from memory, random of \(count)", measured: times[0], unit: "ns")
   }
 
   private static func reading(_ store: PacketStore, _ peer: OpaquePointer, _ packets: Packets) throws -> [Row] {
@@ -123,24 +163,26 @@ enum StoreRows {
     let peer: OpaquePointer
     let packets: Packets
 
-    init(_ store: PacketStore, _ peer: OpaquePointer, _ packets: Packets) async throws {
+    init(_ store: PacketStore, _ peer: OpaquePointer, _ packets: Packets) {
       self.store = store
       self.peer = peer
       self.packets = packets
-      var version: UInt64 = 1
-      for start in stride(from: 0, to: count, by: round) {
-        let indices = Array(start..<min(start + round, count))
-        _ = try await write(indices, version: &version)
+    }
+
+    /// Several rounds; CPU time of each.
+    func write(_ indices: [Int], version: UInt64) async throws -> [(Double, Double)] {
+      var times: [(Double, Double)] = []
+      for start in stride(from: 0, to: indices.count, by: round) {
+        times.append(try await writeRound(Array(indices[start..<min(start + round, indices.count)]), version: version))
       }
+      return times
     }
 
     /// CPU time of all threads, for one packet: the store, C.
-    func write(_ indices: [Int], version: inout UInt64) async throws -> (Double, Double) {
-      version += 1
-      let current = version
-      let offers = indices.map { packets.packet($0, version: current) }
+    private func writeRound(_ indices: [Int], version: UInt64) async throws -> (Double, Double) {
+      let offers = indices.map { packets.packet($0, version: version) }
       let keys = indices.flatMap { packets.keys[$0].bytes }
-      let values = indices.flatMap { Array(repeating: 0 as UInt8, count: 12) + packets.form($0, version: current) }
+      let values = indices.flatMap { Array(repeating: 0 as UInt8, count: 12) + packets.form($0, version: version) }
       let start = process_cpu_nanoseconds(getpid())
       for offer in offers { store.offer(offer) }
       try await store.flush()
@@ -154,7 +196,6 @@ enum StoreRows {
 
     func row(_ name: String, from first: Int) async throws -> Row {
       var random = RandomSource(seed: UInt64(first))
-      var version = UInt64(first) + 1_000_000
       var samples: [(Double, Double)] = []
       for sample in 0..<19 {
         // New packets come one after another, newer ones at random.
@@ -162,7 +203,7 @@ enum StoreRows {
           first == 0
           ? Array(Set((0..<round).map { _ in Int.random(in: count / 2..<count, using: &random) }))
           : Array(first + sample * round..<first + (sample + 1) * round)
-        samples.append(try await write(indices, version: &version))
+        samples.append(try await writeRound(indices, version: UInt64(first + 1_000_000 + sample)))
       }
       return Row(
         name: name, measured: median(samples.map(\.0)), unit: "ns", peer: ("C loop on LMDB", median(samples.map(\.1))),

@@ -4,7 +4,9 @@
 #include <string.h>
 
 // What a C program would do with LMDB in place of the packet store: two tables, the same flags, the same calls, one
-// thread, nothing checked but the codes.
+// thread, nothing checked but the codes. What it writes is the same, the sum over each packet included, since a file
+// without it could not tell damaged packets from others; but it gets the keys, which the store computes, and its reads
+// copy the packet and do not check it.
 struct lmdb_peer {
   MDB_env *environment;
   MDB_dbi packets, uses;
@@ -14,6 +16,16 @@ struct lmdb_peer {
 };
 
 static uint64_t big_endian(uint64_t word) { return __builtin_bswap64(word); }
+
+static uint64_t last_stamp(lmdb_peer *peer) {
+  MDB_cursor *uses;
+  MDB_val key, owner;
+  uint64_t stamp = 0;
+  if (mdb_cursor_open(peer->reader, peer->uses, &uses)) return 0;
+  if (mdb_cursor_get(uses, &key, &owner, MDB_LAST) == 0) memcpy(&stamp, key.mv_data, 8);
+  mdb_cursor_close(uses);
+  return big_endian(stamp);
+}
 
 lmdb_peer *lmdb_peer_open(const char *path, size_t map_size, size_t capacity) {
   lmdb_peer *peer = calloc(1, sizeof *peer);
@@ -27,12 +39,14 @@ lmdb_peer *lmdb_peer_open(const char *path, size_t map_size, size_t capacity) {
       mdb_dbi_open(transaction, "uses", MDB_CREATE, &peer->uses) || mdb_txn_commit(transaction) ||
       mdb_txn_begin(peer->environment, NULL, MDB_RDONLY, &peer->reader))
     return NULL;
+  peer->stamp = last_stamp(peer);
   mdb_txn_reset(peer->reader);
   return peer;
 }
 
 void lmdb_peer_close(lmdb_peer *peer) {
   mdb_txn_abort(peer->reader);
+  mdb_env_sync(peer->environment, 1);
   mdb_env_close(peer->environment);
   free(peer);
 }
@@ -44,6 +58,42 @@ size_t lmdb_peer_read(lmdb_peer *peer, const uint8_t *key, uint8_t *copy) {
   if (mdb_get(peer->reader, peer->packets, &name, &value) == 0) memcpy(copy, value.mv_data, value.mv_size);
   mdb_txn_reset(peer->reader);
   return value.mv_size;
+}
+
+static uint64_t rotate(uint64_t word, int count) { return word << count | word >> (64 - count); }
+
+static uint64_t word_at(const uint8_t *bytes) {
+  uint64_t word;
+  memcpy(&word, bytes, 8);
+  return word;
+}
+
+// XXH64, as the packet store has it.
+static uint64_t xxh64(const uint8_t *bytes, size_t length, uint64_t seed) {
+  const uint64_t p1 = 0x9e3779b185ebca87, p2 = 0xc2b2ae3d27d4eb4f, p3 = 0x165667b19e3779f9, p4 = 0x85ebca77c2b2ae63,
+                 p5 = 0x27d4eb2f165667c5;
+  uint64_t sum = seed + p5;
+  const uint8_t *end = bytes + length;
+  if (length >= 32) {
+    uint64_t lanes[4] = {seed + p1 + p2, seed + p2, seed, seed - p1};
+    for (; bytes + 32 <= end; bytes += 32) {
+      for (int lane = 0; lane < 4; lane++) lanes[lane] = rotate(lanes[lane] + word_at(bytes + 8 * lane) * p2, 31) * p1;
+    }
+    sum = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
+    for (int lane = 0; lane < 4; lane++) sum = (sum ^ rotate(lanes[lane] * p2, 31) * p1) * p1 + p4;
+  }
+  sum += length;
+  for (; bytes + 8 <= end; bytes += 8) sum = rotate(sum ^ rotate(word_at(bytes) * p2, 31) * p1, 27) * p1 + p4;
+  if (bytes + 4 <= end) {
+    uint32_t half;
+    memcpy(&half, bytes, 4);
+    sum = rotate(sum ^ half * p1, 23) * p2 + p3;
+    bytes += 4;
+  }
+  for (; bytes < end; bytes++) sum = rotate(sum ^ *bytes * p5, 11) * p1;
+  sum = (sum ^ sum >> 33) * p2;
+  sum = (sum ^ sum >> 29) * p3;
+  return sum ^ sum >> 32;
 }
 
 static int evict(lmdb_peer *peer, MDB_cursor *packets, MDB_cursor *uses) {
@@ -78,7 +128,9 @@ static int put(
   value = (MDB_val){length, NULL};
   if (mdb_cursor_put(packets, &name, &value, MDB_RESERVE)) return -1;
   memcpy(value.mv_data, &stamp, 8);
-  memcpy((uint8_t *)value.mv_data + 8, bytes + 8, length - 8);
+  memcpy((uint8_t *)value.mv_data + 12, bytes + 12, length - 12);
+  uint32_t sum = __builtin_bswap32((uint32_t)xxh64((uint8_t *)value.mv_data + 12, length - 12, big_endian(word_at(key))));
+  memcpy((uint8_t *)value.mv_data + 8, &sum, 4);
   return mdb_cursor_put(uses, &use, &owner, MDB_APPEND);
 }
 

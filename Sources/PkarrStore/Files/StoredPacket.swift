@@ -41,6 +41,11 @@ struct StoredPacket {
     UInt32(bigEndian: value.loadUnaligned(fromByteOffset: 8, as: UInt32.self)) == Self.sum(form, key)
   }
 
+  /// The packet, which must be that of this key; nil if it is damaged.
+  func packet(of key: CacheKey) -> SignedPacket? {
+    isIntact(key) ? try? SignedPacket(trustedCachedForm: form.bytes) : nil
+  }
+
   private static func sum(_ form: UnsafeRawBufferPointer, _ key: CacheKey) -> UInt32 {
     UInt32(truncatingIfNeeded: XXHash64.hash(form, seed: key.first))
   }
@@ -64,15 +69,16 @@ struct StoredPacket {
   /// What the update rule makes of a packet when this one is in the cache, without decoding this one.
   ///
   /// A ``lastSeen`` more than a minute ahead counts as 1970, as it does when it is read (`SignedPacket.init(cachedForm:)`).
-  func relation(to offered: SignedPacket, now: Timestamp) -> Relation {
+  func relation(to offered: SignedPacket, now: @autoclosure () -> Timestamp) -> Relation {
     let own = UnsafeRawBufferPointer(rebasing: value[20...])
     return offered.bytes.withUnsafeBytes { bytes in
-      if bytes.count == own.count, memcmp(bytes.baseAddress!, own.baseAddress!, own.count) == 0 {
-        let lastSeen = lastSeen > now.adding(seconds: 60) ? .zero : lastSeen
-        return offered.lastSeen > lastSeen ? .sameSeenEarlier : .same
-      }
+      // The signed time decides nearly always, and lies at the front, which is in memory together with the key.
       let offeredTime = offered.timestamp
       if offeredTime != timestamp { return offeredTime > timestamp ? .older : .newer }
+      if bytes.count == own.count, memcmp(bytes.baseAddress!, own.baseAddress!, own.count) == 0 {
+        let lastSeen = lastSeen > now().adding(seconds: 60) ? .zero : lastSeen
+        return offered.lastSeen > lastSeen ? .sameSeenEarlier : .same
+      }
       return own[SignedPacket.prefixLength...].lexicographicallyPrecedes(bytes[SignedPacket.prefixLength...])
         ? .older : .newer
     }

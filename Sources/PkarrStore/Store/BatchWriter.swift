@@ -99,7 +99,7 @@ struct BatchWriter {
     let upkeep = batch.uses.count + batch.damaged.count + surplus
     if progress.isUpkeepDue, upkeep > 0, free >= needed(range.count + upkeep, transaction) {
       for key in batch.damaged where try transaction.removeIfDamaged(key) { damagedPackets += 1 }
-      for (key, stamp) in batch.uses { try transaction.use(key, stamp: stamp) }
+      for use in batch.uses { try transaction.use(use.key, stamp: use.stamp) }
       try transaction.evict(surplus)
     } else if progress.evictionsDue > 0 {
       try transaction.evict(progress.evictionsDue)
@@ -109,11 +109,11 @@ struct BatchWriter {
       // Too few free pages for a large step: a small one takes only the reserve, and frees some for the next.
       try transaction.evict(min(surplus, Self.evictionsForOne))
     }
-    for item in batch.items[range] {
-      switch item.content {
+    for index in range {
+      switch batch.items[index].content {
       case .packet(let packet):
-        try transaction.put(packet, for: item.key, stamp: item.stamp, capacity: capacity)
-      case .nothing: try transaction.remove(item.key)
+        try transaction.put(packet, for: batch.items[index].key, stamp: batch.items[index].stamp, capacity: capacity)
+      case .nothing: try transaction.remove(batch.items[index].key)
       }
     }
     let (count, evictions) = (transaction.count, transaction.evictions)

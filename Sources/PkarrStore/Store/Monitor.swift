@@ -40,14 +40,14 @@ final class Monitor<Value>: @unchecked Sendable {
     return body(&value.pointee)
   }
 
-  /// The same, but `body` is called at `deadline` (``MonotonicClock``) at the latest.
+  /// The same, but `body` is called at `deadline` (``MonotonicClock``) at the latest, which may depend on the value.
   func withLock<Result>(
-    when isReady: (inout Value) -> Bool, orAt deadline: UInt64?, _ body: (inout Value) -> Result
+    when isReady: (inout Value) -> Bool, orAt deadline: (borrowing Value) -> UInt64?, _ body: (inout Value) -> Result
   ) -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     while !isReady(&value.pointee) {
-      guard let deadline else {
+      guard let deadline = deadline(value.pointee) else {
         pthread_cond_wait(condition, mutex)
         continue
       }

@@ -34,12 +34,13 @@ extension StoreEngine {
           guard let continuation else { return update }
           guard state.queue.write(for: key)?.position == position else { return nil }
           state.stores[position, default: []].append(.init(update: update, continuation: continuation))
+          wake(&state)
           return update
         }
         return put(packet, key, update, isNew: false, continuation, &state)
       }
     case .file(let reader):
-      let (reader, found, verdict) = read(key, with: reader) { compare(packet, with: $0) }
+      let (reader, found, verdict) = read(key, with: reader) { compare(packet, key, with: $0) }
       return state.withLock { state in
         release(reader, found, key: key, isUse: false, &state)
         switch verdict {
@@ -61,12 +62,14 @@ extension StoreEngine {
     case keep(SignedPacket)
   }
 
-  private func compare(_ packet: SignedPacket, with stored: StoredPacket) -> Verdict? {
+  /// Nil if the one in the file is damaged and would be kept.
+  private func compare(_ packet: SignedPacket, _ key: CacheKey, with stored: StoredPacket) -> Verdict? {
     switch stored.relation(to: packet, now: .wallClock) {
+    // What will be replaced need not be intact.
     case .older: .update(.stored)
     case .sameSeenEarlier: .update(.refreshed)
-    // Decoded only now, since few offers are in vain.
-    case .same, .newer: (try? SignedPacket(trustedCachedForm: stored.form.bytes)).map { .keep($0) }
+    // Checked and decoded only now, since few offers are in vain.
+    case .same, .newer: stored.packet(of: key).map { .keep($0) }
     }
   }
 
@@ -96,7 +99,7 @@ extension StoreEngine {
     if let continuation {
       state.stores[position, default: []].append(.init(update: update, continuation: continuation))
     }
-    wake(&state)
+    announceWrite(&state)
     return update
   }
 
@@ -109,6 +112,7 @@ extension StoreEngine {
             return continuation.resume()
           }
           state.arrivals.append(continuation)
+          wake(&state)
         }
       }
     }
@@ -125,6 +129,7 @@ extension StoreEngine {
           state.lostWrites = nil
         } else {
           state.flushes.append((state.queue.lastPosition, continuation))
+          wake(&state)
         }
       }
     }
@@ -147,7 +152,7 @@ extension StoreEngine {
       state.withLock { state in
         guard state.phase == .open else { return }
         state.queue.put(.nothing, for: key, stamp: state.nextStamp(), isNew: isNew, now: MonotonicClock.now)
-        wake(&state)
+        announceWrite(&state)
       }
     }
   }

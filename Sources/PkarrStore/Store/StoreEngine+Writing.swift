@@ -22,13 +22,21 @@ extension StoreEngine {
     }
   }
 
+  /// How long a write may wait for others that share its transaction, while nobody waits for it. A transaction has a
+  /// price of its own: the pages of the trees that all its changes have in common are copied once.
+  private static let gatherTime: UInt64 = 10_000_000
+
   /// Waits for something to write, or for the time at which the store counts as quiet.
   private func nextWork(before deadline: UInt64?) -> (WriteBatch, isClosing: Bool, isTrimDue: Bool) {
     state.withLock(
       when: { state in
         state.writerSleeps = !hasWork(state)
         return !state.writerSleeps
-      }, orAt: deadline
+      },
+      orAt: { state in
+        let due = state.queue.oldest.map { $0 + Self.gatherTime }
+        return due.map { min($0, deadline ?? .max) } ?? deadline
+      }
     ) { state in
       state.writerSleeps = false
       let isTrimDue = state.readsSinceTrim >= trimInterval
@@ -40,8 +48,13 @@ extension StoreEngine {
   }
 
   private func hasWrites(_ state: borrowing StoreState) -> Bool {
-    state.queue.hasBatch || state.uses.count >= StoreState.useLimit || !state.damaged.isEmpty
+    isBatchDue(state) || state.uses.count >= PendingUses.limit || !state.damaged.isEmpty
       || state.storedCount > capacity && !state.isSurplusStuck
+  }
+
+  private func isBatchDue(_ state: borrowing StoreState) -> Bool {
+    guard let oldest = state.queue.oldest else { return false }
+    return state.queue.waiting >= fullBatch || state.hasWaiters || MonotonicClock.now >= oldest + Self.gatherTime
   }
 
   private func hasWork(_ state: borrowing StoreState) -> Bool {

@@ -24,8 +24,7 @@ struct StoreState {
   // Uses.
   /// The last stamp that was given to a use.
   var lastStamp: UInt64
-  /// Stamps of reads whose packets are to be moved within the index.
-  var uses: [CacheKey: UInt64] = [:]
+  var uses = PendingUses()
   /// Packets that did not have the bytes that were written.
   var damaged: Set<CacheKey> = []
 
@@ -46,8 +45,6 @@ struct StoreState {
   var fileSize: Int
   var statistics = CacheStatistics()
 
-  /// Uses that are remembered before the writer must write them; twice as many are remembered at all.
-  static let useLimit = 2048
   static let damagedLimit = 256
 
   init(lastStamp: UInt64, storedCount: Int, fileSize: Int) {
@@ -55,6 +52,9 @@ struct StoreState {
     self.storedCount = storedCount
     self.fileSize = fileSize
   }
+
+  /// True if somebody waits for a write.
+  var hasWaiters: Bool { !stores.isEmpty || !flushes.isEmpty || !arrivals.isEmpty }
 
   mutating func nextStamp() -> UInt64 {
     lastStamp += 1
@@ -64,13 +64,7 @@ struct StoreState {
   /// Notes the use of a packet whose stamp in the file is `stamp`, unless it is recent enough.
   mutating func use(_ key: CacheKey, stamp: UInt64, slack: UInt64) {
     guard lastStamp &- stamp > slack else { return }
-    if let noted = uses[key] {
-      guard lastStamp &- noted > slack else { return }
-    } else if uses.count >= 2 * Self.useLimit {
-      // The writer is behind; the packet will be read again if it matters.
-      return
-    }
-    uses[key] = nextStamp()
+    if uses.note(key, now: lastStamp + 1, slack: slack) { lastStamp += 1 }
   }
 
   /// What the writer can do now.
@@ -81,9 +75,7 @@ struct StoreState {
       damaged.remove(key)
       batch.damaged.append(key)
     }
-    // In the order of their stamps, so that the index grows at its end.
-    batch.uses = uses.prefix(WriteBatch.limit).map { ($0.key, $0.value) }.sorted { $0.stamp < $1.stamp }
-    for use in batch.uses { uses[use.key] = nil }
+    batch.uses = uses.take(atMost: WriteBatch.limit)
     return batch
   }
 }

@@ -3,7 +3,8 @@ import Pkarr
 /// Writes that wait for the disk, in the order of their arrival, at most one for each key.
 ///
 /// Each has a position in the queue. A newer packet for a key that waits takes the place of the older one; once a batch
-/// with the older one is on its way, it gets a new position.
+/// with the older one is on its way, it gets a new position. Batches are taken one at a time: one is finished before the
+/// next is taken.
 struct WriteQueue {
   /// What is to be in the file.
   enum Content {
@@ -12,16 +13,15 @@ struct WriteQueue {
   }
 
   struct Write {
+    let key: CacheKey
     var content: Content
     /// Stamp of the last use.
     var stamp: UInt64
-    var position: UInt64
+    let position: UInt64
     /// When it began to wait (`MonotonicClock`).
-    var since: UInt64
-    /// True if a batch that holds it is on its way.
-    var isUnderWay = false
+    let since: UInt64
     /// True if the file has no packet of this key.
-    var isNew: Bool
+    let isNew: Bool
 
     var packet: SignedPacket? { if case .packet(let packet) = content { packet } else { nil } }
 
@@ -33,16 +33,18 @@ struct WriteQueue {
       }
     }
 
-    /// Memory that it takes, with its entry in the dictionary and in the order.
+    /// Memory that it takes, with its entry in the table.
     fileprivate var bytes: Int { (packet?.bytes.count ?? 0) + 160 }
   }
 
-  private var writes: [CacheKey: Write] = [:]
-  /// Keys that no batch has taken yet; those before `head` are gone.
-  private var order: [CacheKey] = []
-  private var head = 0
-  /// The position that was given last, and the one up to which all is done.
+  /// By position: that of the first is `first`. Those up to ``donePosition`` are over and hold no packet any more.
+  private var writes: [Write] = []
+  private var first: UInt64 = 1
+  /// Where the write of a key is.
+  private var positions: [HashedKey: UInt64] = [:]
+  /// The position that was given last, the one up to which batches were taken, and the one up to which all is done.
   private(set) var lastPosition: UInt64 = 0
+  private var takenPosition: UInt64 = 0
   private(set) var donePosition: UInt64 = 0
   /// How many packets more (or fewer) there will be once all is written.
   private(set) var difference = 0
@@ -50,101 +52,101 @@ struct WriteQueue {
   private(set) var bytes = 0
 
   /// Writes that wait or are under way.
-  var count: Int { writes.count }
-  var isEmpty: Bool { writes.isEmpty }
-  /// True if there is something to take.
-  var hasBatch: Bool { head < order.count }
+  var count: Int { positions.count }
+  var isEmpty: Bool { positions.isEmpty }
+  /// Writes that no batch has taken yet.
+  var waiting: Int { Int(lastPosition - takenPosition) }
   /// When the first that waits began to.
-  var oldest: UInt64? { hasBatch ? writes[order[head]]?.since : nil }
+  var oldest: UInt64? { waiting > 0 ? writes[index(takenPosition + 1)].since : nil }
+
+  private func index(_ position: UInt64) -> Int { Int(position - first) }
 
   @inline(__always)
-  func write(for key: CacheKey) -> Write? { writes[key] }
+  func write(for key: CacheKey) -> Write? { positions[HashedKey(key)].map { writes[index($0)] } }
 
   /// Queues a write and returns its position.
   ///
   /// - Parameter isNew: the file has no packet of this key; ignored if a write for it waits, which knows.
   @discardableResult
   mutating func put(_ content: Content, for key: CacheKey, stamp: UInt64, isNew: Bool, now: UInt64) -> UInt64 {
-    guard let old = writes[key] else {
-      lastPosition += 1
-      let write = Write(content: content, stamp: stamp, position: lastPosition, since: now, isNew: isNew)
-      order.append(key)
-      add(write, key)
-      return lastPosition
+    let next = lastPosition + 1
+    // Most keys do not wait yet: a single look at the table, which is taken back for the others.
+    guard let position = positions.updateValue(next, forKey: HashedKey(key)) else {
+      append(Write(key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew))
+      return next
     }
-    var write = old
-    write.content = content
-    write.stamp = stamp
-    if old.isUnderWay {
-      lastPosition += 1
-      order.append(key)
-      write.position = lastPosition
-      write.since = now
-      write.isUnderWay = false
-      if case .packet = old.content { write.isNew = false } else { write.isNew = true }
-    }
+    let old = writes[index(position)]
     difference -= old.difference
     bytes -= old.bytes
-    add(write, key)
-    return write.position
+    if position <= takenPosition {
+      // What is under way will be in the file by then.
+      let isNew = old.packet == nil
+      append(Write(key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew))
+      return next
+    }
+    positions[HashedKey(key)] = position
+    writes[index(position)].content = content
+    writes[index(position)].stamp = stamp
+    count(writes[index(position)])
+    return position
   }
 
-  private mutating func add(_ write: Write, _ key: CacheKey) {
+  private mutating func append(_ write: Write) {
+    lastPosition = write.position
+    writes.append(write)
+    count(write)
+  }
+
+  private mutating func count(_ write: Write) {
     difference += write.difference
     bytes += write.bytes
-    writes[key] = write
   }
 
   /// Notes a later use of a packet that waits; false if a batch with it is under way already.
   mutating func use(_ key: CacheKey, stamp: UInt64) -> Bool {
-    guard let write = writes[key], !write.isUnderWay else { return false }
-    writes[key]?.stamp = stamp
+    guard let position = positions[HashedKey(key)], position > takenPosition else { return false }
+    writes[index(position)].stamp = stamp
     return true
   }
 
   /// Takes the writes that came first.
-  mutating func takeBatch(atMost limit: Int) -> [WriteBatch.Item] {
-    let keys = order[head..<min(order.count, head + limit)]
-    var items: [WriteBatch.Item] = []
-    items.reserveCapacity(keys.count)
-    for key in keys {
-      guard let write = writes[key] else { continue }
-      writes[key]?.isUnderWay = true
-      items.append(.init(key: key, content: write.content, stamp: write.stamp, position: write.position))
-    }
-    head += keys.count
-    // What is gone is moved away once it is most of the array, so that a key is moved once on average.
-    if head * 2 >= order.count {
-      order.removeFirst(head)
-      head = 0
-    }
-    return items
+  mutating func takeBatch(atMost limit: Int) -> [Write] {
+    let start = index(takenPosition + 1)
+    let batch = writes[start..<min(writes.count, start + limit)]
+    takenPosition += UInt64(batch.count)
+    return Array(batch)
   }
 
   /// Ends a batch, whatever became of it. What a newer write has replaced goes on waiting.
-  mutating func finish(_ items: [WriteBatch.Item]) {
-    for item in items {
-      guard let write = writes[item.key], write.isUnderWay else { continue }
-      writes.removeValue(forKey: item.key)
-      difference -= write.difference
-      bytes -= write.bytes
+  mutating func finish(_ batch: [Write]) {
+    // By index, since a copy of an element counts its packet up and down, and both threads want that counter.
+    for item in batch.indices {
+      let position = batch[item].position
+      writes[index(position)].content = .nothing
+      // A newer write for the key has been counted in its place.
+      guard let entry = positions.index(forKey: HashedKey(batch[item].key)), positions.values[entry] == position else {
+        continue
+      }
+      positions.remove(at: entry)
+      difference -= batch[item].difference
+      bytes -= batch[item].bytes
     }
-    if let last = items.last { donePosition = last.position }
+    guard !batch.isEmpty else { return }
+    donePosition = batch[batch.count - 1].position
+    // What is over is moved away once it is most of the array, so that a write is moved once on average.
+    let over = index(donePosition) + 1
+    if over * 2 >= writes.count {
+      writes.removeFirst(over)
+      first += UInt64(over)
+    }
   }
 }
 
 /// What the writer takes at a time.
 struct WriteBatch {
-  struct Item {
-    let key: CacheKey
-    let content: WriteQueue.Content
-    let stamp: UInt64
-    let position: UInt64
-  }
-
-  var items: [Item] = []
+  var items: [WriteQueue.Write] = []
   /// Packets that were read, and when.
-  var uses: [(key: CacheKey, stamp: UInt64)] = []
+  var uses: [PendingUses.Use] = []
   /// Packets that were found damaged.
   var damaged: [CacheKey] = []
   /// True if there are more packets in the file than its capacity, which was lowered.

@@ -99,7 +99,7 @@ struct WriteTransaction: ~Copyable {
   /// Removes a packet that does not have the bytes that were written.
   mutating func removeIfDamaged(_ key: CacheKey) throws(StoreError) -> Bool {
     guard let old = try find(KeyBytes(key)) else { return false }
-    if old.isIntact(key), (try? SignedPacket(trustedCachedForm: old.form.bytes)) != nil { return false }
+    if old.packet(of: key) != nil { return false }
     try removeUse(old.stamp)
     try removeCurrentPacket()
     return true
