@@ -1,5 +1,6 @@
 import Foundation
 import Pkarr
+import TestSupport
 import Testing
 
 /// A private DHT, and `pubky` commands that use it, in processes of their own.

@@ -45,21 +45,14 @@ public final class ChildProcess: Sendable {
     return paths.first(where: FileManager.default.isExecutableFile) ?? paths[0]
   }()
 
-<<<<<<< HEAD:Tests/InteropTests/ChildProcess.swift
-  /// Starts a program in a folder, where its output is kept, and what it caches for its user. `input` is a file; nothing if
-  /// it is nil.
-  init(_ path: String, _ arguments: [String], in folder: URL, input: URL? = nil) throws {
-=======
   /// Starts a program in a folder, where its output is kept. `input` is a file; nothing if it is nil.
   public init(_ path: String, _ arguments: [String], in folder: URL, input: URL? = nil) throws {
->>>>>>> web:Tests/TestSupport/ChildProcess.swift
     let name = "\(URL(filePath: path).lastPathComponent)-\(UUID().uuidString)"
     files = (folder.appending(path: name + ".out"), folder.appending(path: name + ".err"))
     process = Process()
     process.executableURL = URL(filePath: path)
     process.arguments = arguments
     process.currentDirectoryURL = folder
-    process.environment = ProcessInfo.processInfo.environment.merging(["XDG_CACHE_HOME": folder.path]) { $1 }
     for file in [files.output, files.errors] { try Data().write(to: file) }
     process.standardOutput = try FileHandle(forWritingTo: files.output)
     process.standardError = try FileHandle(forWritingTo: files.errors)
