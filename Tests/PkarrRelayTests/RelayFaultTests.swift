@@ -1,4 +1,5 @@
 import Addresses
+import EventLoops
 import Foundation
 import HTTP
 import Mainline
@@ -12,7 +13,10 @@ import Testing
 struct RelayFaultTests {
   @Test("without its network a relay serves what is fresh, says so of all else, and calls itself degraded")
   func networkGone() async throws {
-    let testnet = try await Testnet(nodes: 5)
+    // Its nodes fall silent but keep their ports: other tests' nodes would answer from ports that were given back.
+    let isSilent = LockedValue(false)
+    let testnet = try await Testnet(
+      nodes: 5, packetFilter: { _, _, _ in isSilent.withLock { $0 } ? .dropped : .delivered })
     let relay = RelayServer.test(on: testnet, options: testOptions()) { configuration in
       configuration.mainline.requestTimeout = .seconds(1)
       configuration.cache.size = 1000
@@ -24,7 +28,7 @@ struct RelayFaultTests {
     var expired = try makePacket(Keypair(), "expired", ttl: 300)
     expired.lastSeen = Timestamp(microseconds: Timestamp.wallClock.microseconds - 400_000_000)
     relay.core?.service.shelf.offer(expired)
-    await testnet.stop()
+    isSilent.withLock { $0 = true }
 
     func status(_ key: PublicKey, _ query: String) async throws -> Int {
       Int(try await client.get(key, query).status.code)
@@ -61,5 +65,6 @@ struct RelayFaultTests {
     #expect(health.contains("the DHT node") && health.contains("\"packets\":2"), "\(health)")
     #expect(try await client.get(fresh.publicKey).body == fresh.relayPayload)
     await relay.shutdown()
+    await testnet.stop()
   }
 }

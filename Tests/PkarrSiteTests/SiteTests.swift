@@ -4,6 +4,7 @@ import HTTP
 import Mainline
 import Pkarr
 import PkarrClient
+import TestSupport
 import Testing
 
 @testable import PkarrSite
@@ -70,7 +71,7 @@ struct SiteTests {
       _ = try await publisher.publish()
       let front = Keypair()
       var dead = ServiceBinding(priority: 1, target: .root)
-      dead.setPort(try closedPort())
+      dead.setPort(UInt16(try FreePort.take()))
       var unusable = ServiceBinding(priority: 2, target: try DomainName("nowhere.invalid"))
       unusable.setMandatory([ServiceBinding.Key(rawValue: 4711)])
       try unusable.set(ServiceBinding.Key(rawValue: 4711), to: [1])
@@ -89,23 +90,6 @@ struct SiteTests {
       #expect(answer.response.route.identity == .rawKey(fixture.keypair.publicKey.verificationKey))
       await site.shutdown(grace: .zero)
     }
-  }
-
-  /// A port of this machine on which nobody listens: one that was given back a moment ago.
-  private func closedPort() throws -> UInt16 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
-      }
-    }
-    try #require(result == 0)
-    return UInt16(bigEndian: address.sin_port)
   }
 
   @Test("a key without endpoints, a loop and a chain of eight keys each end with the reason")

@@ -1,6 +1,7 @@
 import CGnuTLS
 import Cryptography
 import Foundation
+import TestSupport
 import Testing
 
 @testable import TLS
@@ -201,7 +202,7 @@ struct InteropTests {
       "raw.pem", pem("PUBLIC KEY", RawKeyEncoding.subjectPublicKeyInfo(key.publicKey)))
     let client = try TLSClientContext(TLSClientConfiguration(trust: .rawKeysOnly, applicationProtocols: ["h2"]))
     for (expected, isRight) in [(key.publicKey, true), (Ed25519.SecretKey().publicKey, false)] {
-      let port = try LoopbackClient.freePort()
+      let port = UInt16(try FreePort.take())
       let arguments = [
         "--echo", "-p", "\(port)", "--rawpkkeyfile", keyFile, "--rawpkfile", publicFile, "--alpn", "h2", "--priority",
         Self.rawKeyPriority,
@@ -221,7 +222,7 @@ struct InteropTests {
     let files = try authority.issue(["server.example", "127.0.0.1"], ed25519: ed25519)
     let client = try authority.client(protocols: ["h2", "http/1.1"])
     for (host, isRight) in [("server.example", true), ("127.0.0.1", true), ("other.example", false)] {
-      let port = try LoopbackClient.freePort()
+      let port = UInt16(try FreePort.take())
       let arguments = [
         "s_server", "-accept", "127.0.0.1:\(port)", "-cert", files.certificateFile, "-key", files.keyFile, "-rev",
         "-alpn", "http/1.1",

@@ -197,17 +197,6 @@ enum LoopbackClient {
       })
     return (client, accept(listener, nil, nil))
   }
-
-  /// A port that nobody listens on now.
-  static func freePort() throws -> UInt16 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = loopback(port: 0)
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    try #require(
-      withSocketAddress(&address) { bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0 })
-    return UInt16(bigEndian: address.sin_port)
-  }
 }
 
 private func loopback(port: UInt16) -> sockaddr_in {

@@ -1,10 +1,14 @@
 import Foundation
-import Testing
 
 /// TCP ports of this machine.
-enum FreePort {
+public enum FreePort {
+  /// There is no free port, or nobody listens.
+  public struct Failure: Error {
+    let port: Int
+  }
+
   /// A TCP port that was free a moment ago.
-  static func take() throws -> Int {
+  public static func take() throws -> Int {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()
@@ -16,12 +20,12 @@ enum FreePort {
         bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
       }
     }
-    try #require(result == 0)
+    guard result == 0 else { throw Failure(port: 0) }
     return Int(UInt16(bigEndian: address.sin_port))
   }
 
   /// Waits until somebody listens on a port.
-  static func waitForListener(_ port: Int) async throws {
+  public static func waitForListener(_ port: Int) async throws {
     for _ in 0..<3000 {
       let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
       defer { close(descriptor) }
@@ -37,6 +41,6 @@ enum FreePort {
       if result == 0 { return }
       try await Task.sleep(for: .milliseconds(20))
     }
-    Issue.record("nobody listens on port \(port)")
+    throw Failure(port: port)
   }
 }
