@@ -30,6 +30,7 @@ let package = Package(
     .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
     .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+    .target(name: "CEd25519"),
     .target(name: "CLinux"),
     .target(name: "CToml", cxxSettings: [.define("TOML_HEADER_ONLY", to: "1")]),
     .target(name: "CWebApp", exclude: ["web"]),
@@ -38,7 +39,7 @@ let package = Package(
     module("WireFormat"),
     module("PlainText"),
     module("Addresses"),
-    module("Cryptography", ["CSodium", "WireFormat"]),
+    module("Cryptography", ["CSodium", "CEd25519", "WireFormat"]),
 
     // Floor 2: codecs.
     module("DNSWire", ["WireFormat", "Addresses"]),

@@ -112,8 +112,8 @@ extension Ed25519 {
 extension Ed25519 {
   /// A signature of 64 bytes, R then S; not known to be valid for anything.
   public struct Signature: Hashable, Sendable {
-    private let r: Words32
-    private let s: Words32
+    fileprivate(set) var r: Words32
+    fileprivate(set) var s: Words32
 
     fileprivate init() {
       r = Words32()
