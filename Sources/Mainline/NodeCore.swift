@@ -235,9 +235,10 @@ extension NodeCore: UDPSocketHandler {
         if let filter = core.packetFilter {
           core.deliver(bytes, from: sender, filter(sender, socket.localEndpoint, bytes.byteCount), at: now)
         } else {
-          core.node.receive(bytes, from: sender, at: now)
+          core.node.receive(bytes, from: sender, at: now, moreFollow: true)
         }
       }
+      core.node.endBatch()
       core.settle()
     }
   }
@@ -245,10 +246,10 @@ extension NodeCore: UDPSocketHandler {
   private func deliver(_ bytes: RawSpan, from sender: Endpoint, _ fate: PacketFate, at now: Instant) {
     switch fate {
     case .dropped: return
-    case .delivered: node.receive(bytes, from: sender, at: now)
+    case .delivered: node.receive(bytes, from: sender, at: now, moreFollow: true)
     case .duplicated:
-      node.receive(bytes, from: sender, at: now)
-      node.receive(bytes, from: sender, at: now)
+      node.receive(bytes, from: sender, at: now, moreFollow: true)
+      node.receive(bytes, from: sender, at: now, moreFollow: true)
     case .delayed(let delay):
       let copy = bytes.withUnsafeBytes { [UInt8]($0) }
       loop.schedule(after: delay) { [weak self] in

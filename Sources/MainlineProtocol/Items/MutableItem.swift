@@ -125,7 +125,8 @@ extension MutableItem {
     writer.write(value)
   }
 
-  private static func withSignable<R>(
+  /// Lends the bytes that are signed.
+  static func withSignable<R>(
     seq: Int64, salt: RawSpan, value: RawSpan, _ body: (UnsafeRawBufferPointer) -> R
   ) -> R {
     // "4:salt", "64:", "3:seqi", 20 digits, "e1:v" and room to spare.

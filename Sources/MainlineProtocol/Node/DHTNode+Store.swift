@@ -34,6 +34,8 @@ extension DHTNode {
 
   private enum StoreVerdict {
     case done
+    /// Answered once its signature is checked.
+    case waits
     /// Above a limit: no answer.
     case ignored
   }
@@ -77,11 +79,12 @@ extension DHTNode {
     guard body.signature.isPresent, let seq = body.seq, seq >= 0,
       !body.mentions.contains(.cas) || body.cas != nil, !body.mentions.contains(.salt) || body.salt.isPresent
     else { throw .protocol }
-    let key = datagram.extracting(body.key)
-    let signature = datagram.extracting(body.signature)
     let source = context.sender.address
+    // What waits for the same place decides first.
+    if waitingPuts.contains(target) { settleWaitingPuts() }
     switch items.judge(
-      target: target, seq: seq, value: value, signature: signature, cas: body.cas, from: source, at: context.now)
+      target: target, seq: seq, value: value, signature: datagram.extracting(body.signature), cas: body.cas,
+      from: source, at: context.now)
     {
     case .refreshed: return .done
     case .casMismatch: throw .casMismatch
@@ -91,13 +94,35 @@ extension DHTNode {
     }
     guard limiter.admitVerification(for: source, at: context.now) else { return .ignored }
     statistics.verifications += 1
-    guard MutableItem.isValid(signature: signature, key: key, seq: seq, salt: salt, value: value) else {
-      throw .invalidSignature
+    waitingPuts.add(context, datagram, target: target, salt: salt, value: value)
+    return .waits
+  }
+
+  /// Checks the signatures of the puts that wait, stores and answers.
+  mutating func settleWaitingPuts() {
+    // Out of the node while it answers; back again for the memory that it holds.
+    var waiting = WaitingPuts()
+    swap(&waiting, &waitingPuts)
+    waiting.settle { context, datagram, target, isValid in
+      do throws(KRPCError) {
+        guard isValid else { throw .invalidSignature }
+        try storeVerified(context, datagram, target: target)
+        acknowledge(context, datagram)
+      } catch {
+        refuse(error, context, datagram)
+      }
     }
+    swap(&waiting, &waitingPuts)
+  }
+
+  private mutating func storeVerified(
+    _ context: QueryContext, _ datagram: RawSpan, target: NodeID
+  ) throws(KRPCError) {
+    let body = context.message.body
     let isStored = items.put(
-      key: key, seq: seq, signature: signature, value: value, target: target, from: source, at: context.now)
+      key: datagram.extracting(body.key), seq: body.seq ?? 0, signature: datagram.extracting(body.signature),
+      value: datagram.extracting(body.value), target: target, from: context.sender.address, at: context.now)
     if !isStored { throw .server }
-    return .done
   }
 
   private mutating func storeImmutable(

@@ -9,8 +9,8 @@ import Cryptography
 ///
 /// Whoever drives it does this, in any order and on one thread:
 ///
-/// 1. ``receive(_:from:at:)`` for each datagram, ``tick(at:)`` when ``nextDeadline`` has come, ``start(_:at:)`` and
-///    ``cancel(_:at:)`` for a user's queries;
+/// 1. ``receive(_:from:at:)`` for each datagram (or ``receive(_:from:at:moreFollow:)`` for those of a batch), ``tick(at:)``
+///    when ``nextDeadline`` has come, ``start(_:at:)`` and ``cancel(_:at:)`` for a user's queries;
 /// 2. after each of these (or after a batch of them) send what is in ``outbox`` and empty it, and act on
 ///    ``takeEvents()``.
 ///
@@ -36,6 +36,7 @@ public struct DHTNode: ~Copyable {
   // What others keep here.
   var items: ItemStore
   var peers: PeerStore
+  var waitingPuts = WaitingPuts()
   let tokens: TokenIssuer
   var limiter: RateLimiter
 
