@@ -11,8 +11,7 @@ extension SignedPacket {
   public init(_ bytes: RawSpan, lastSeen: Timestamp = .wallClock) throws(SignedPacketError) {
     try Self.checkLength(bytes.byteCount)
     let key = bytes.extracting(0..<32)
-    let (message, timestamp) = Self.parts(bytes)
-    let signable = Self.signableBytes(timestamp: timestamp, message: message)
+    let signable = Self.signableBytes(of: bytes)
     // A key that verifies is a point. Only if it does not must the key be told from the signature.
     guard
       let verified = Ed25519.PublicKey(key, verifying: bytes.extracting(32..<96), for: signable.span.bytes)
@@ -20,8 +19,7 @@ extension SignedPacket {
       _ = try Self.publicKey(key)
       throw .invalidSignature
     }
-    try Self.checkMessage(message)
-    self.init(checked: [UInt8](bytes), publicKey: PublicKey(verified), lastSeen: lastSeen)
+    try self.init(signed: [UInt8](bytes), by: PublicKey(verified), lastSeen: lastSeen)
   }
 
   /// Checks and copies the canonical form; see `init(_:lastSeen:)`.
@@ -37,15 +35,13 @@ extension SignedPacket {
   ) throws(SignedPacketError) {
     try Self.checkLength(32 + relayPayload.byteCount)
     let bytes = publicKey.bytes + [UInt8](relayPayload)
-    let (message, timestamp) = Self.parts(bytes.span.bytes)
-    let signable = Self.signableBytes(timestamp: timestamp, message: message)
+    let signable = Self.signableBytes(of: bytes.span.bytes)
     let isValid = publicKey.verificationKey.withUnsafeBytes {
       Ed25519.isValid(
         signature: relayPayload.extracting(0..<64), message: signable.span.bytes, publicKey: $0.bytes)
     }
     guard isValid else { throw .invalidSignature }
-    try Self.checkMessage(message)
-    self.init(checked: bytes, publicKey: publicKey, lastSeen: lastSeen)
+    try self.init(signed: bytes, by: publicKey, lastSeen: lastSeen)
   }
 
   /// Checks and copies a relay payload; see ``init(relayPayload:publicKey:lastSeen:)``.
@@ -93,6 +89,12 @@ extension SignedPacket {
       lastSeen: lastSeen > now.adding(seconds: 60) ? .zero : lastSeen)
   }
 
+  /// Takes a canonical form whose signature was checked; the DNS packet is checked.
+  init(signed bytes: [UInt8], by publicKey: PublicKey, lastSeen: Timestamp) throws(SignedPacketError) {
+    try Self.checkMessage(Self.parts(bytes.span.bytes).message)
+    self.init(checked: bytes, publicKey: publicKey, lastSeen: lastSeen)
+  }
+
   static func checkLength(_ length: Int) throws(SignedPacketError) {
     guard length >= prefixLength else { throw .tooShort(length) }
     guard length <= maximumLength else { throw .tooLarge(length) }
@@ -112,6 +114,12 @@ extension SignedPacket {
     } catch {
       throw .malformedMessage(error)
     }
+  }
+
+  /// What the signature of a canonical form that is long enough must be of.
+  static func signableBytes(of bytes: RawSpan) -> [UInt8] {
+    let (message, timestamp) = parts(bytes)
+    return signableBytes(timestamp: timestamp, message: message)
   }
 
   /// The variable parts of a canonical form that is long enough.

@@ -40,6 +40,28 @@ import Testing
     }
   }
 
+  @Test("payloads that are checked together get the results that each gets alone")
+  func groups() throws {
+    let cases = try Vectors.load("pkarr/verify.json", as: File.self, keys: .convertFromSnakeCase).cases
+    let all = cases.compactMap { row -> SignedPacket.Unverified? in
+      let bytes = row.signedPacketHex.bytes
+      guard let key = try? PublicKey(Array(bytes.prefix(32))) else { return nil }
+      return SignedPacket.Unverified(relayPayload: Array(bytes.dropFirst(32)), publicKey: key)
+    }
+    #expect(SignedPacket.verify([]).isEmpty)
+    let lastSeen = Timestamp(microseconds: 7)
+    for count in 1...all.count {
+      let results = SignedPacket.verify(Array(all.suffix(count)), lastSeen: lastSeen)
+      #expect(results.count == count)
+      for (member, result) in zip(all.suffix(count), results) {
+        let alone = Result { () throws(SignedPacketError) in
+          try SignedPacket(relayPayload: member.relayPayload, publicKey: member.publicKey, lastSeen: lastSeen)
+        }
+        #expect(result == alone)
+      }
+    }
+  }
+
   private func verdict(_ read: () throws(SignedPacketError) -> SignedPacket) -> String {
     do throws(SignedPacketError) {
       _ = try read()

@@ -1,23 +1,20 @@
 import Addresses
+import Cryptography
 import EventLoops
 import Pkarr
 
 /// Checks the signatures of packets that arrive on one event loop, a few each turn, in the order of
 /// ``VerificationQueue``. Touched on the loop's thread only, except where said otherwise.
 final class VerificationLane: @unchecked Sendable {
-  /// Signatures checked before the loop looks at its connections again: about half a millisecond.
-  static let jobsPerTurn = 8
+  /// Signatures checked together before the loop looks at its connections again: at most a third of a millisecond.
+  static let jobsPerTurn = Ed25519.SignatureGroup.capacity
 
   /// A packet that waits.
   private final class Job: @unchecked Sendable {
-    let payload: [UInt8]
-    let key: PublicKey
+    let packet: SignedPacket.Unverified
     private var continuation: UnsafeContinuation<Result<SignedPacket, RelayFailure>, Never>?
 
-    init(_ payload: [UInt8], _ key: PublicKey) {
-      self.payload = payload
-      self.key = key
-    }
+    init(_ packet: SignedPacket.Unverified) { self.packet = packet }
 
     /// True once nobody waits for it any more.
     var isOver: Bool { continuation == nil }
@@ -53,7 +50,7 @@ final class VerificationLane: @unchecked Sendable {
     let length = payload.count + 32
     guard length >= SignedPacket.prefixLength else { throw .invalidPacket(.tooShort(length)) }
     guard length <= SignedPacket.maximumLength else { throw .invalidPacket(.tooLarge(length)) }
-    let job = Job(payload, key)
+    let job = Job(SignedPacket.Unverified(relayPayload: payload, publicKey: key))
     let result = await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
         let enter: @Sendable () -> Void = {
@@ -90,20 +87,16 @@ final class VerificationLane: @unchecked Sendable {
 
   private func work() {
     let now = MonotonicClock.now
-    for (client, job) in queue.next(upTo: Self.jobsPerTurn, at: now) where !job.isOver {
-      do throws(SignedPacketError) {
-        let packet = try SignedPacket(relayPayload: job.payload, publicKey: job.key)
-        queue.report(client, isValid: true, at: now)
-        counter.add { $0.verified &+= 1 }
-        job.answer(.success(packet))
-      } catch {
-        queue.report(client, isValid: false, at: now)
-        counter.add { counts in
-          counts.verified &+= 1
-          counts.invalid &+= 1
-        }
-        job.answer(.failure(.invalidPacket(error)))
+    let jobs = queue.next(upTo: Self.jobsPerTurn, at: now).filter { !$0.job.isOver }
+    let results = SignedPacket.verify(jobs.map(\.job.packet))
+    for ((client, job), result) in zip(jobs, results) {
+      let isValid = (try? result.get()) != nil
+      queue.report(client, isValid: isValid, at: now)
+      counter.add { counts in
+        counts.verified &+= 1
+        if !isValid { counts.invalid &+= 1 }
       }
+      job.answer(result.mapError { .invalidPacket($0) })
     }
   }
 }
