@@ -263,3 +263,9 @@ void linux_signal_release(int signal) {
   sigaction(signal, &former_actions[signal], NULL);
   atomic_store(&signal_descriptors[signal], 0);
 }
+
+static _Thread_local void *thread_slot;
+
+void *linux_thread_slot(void) { return thread_slot; }
+
+void linux_set_thread_slot(void *pointer) { thread_slot = pointer; }

@@ -33,18 +33,15 @@ extension EventLoop {
   public func requestStop() {
     let mustDrain = inbox.withLock { inbox in
       inbox.isStopRequested = true
-      if inbox.isAsleep {
-        inbox.isAsleep = false
-        eventfd_write(wakeUp, 1)
-      }
       guard inbox.phase == .idle else { return false }
       inbox.phase = .stopped
       isEnding = true
-      closeDescriptors()
+      close(epoll)
       ended.open()
       inbox.isDraining = !inbox.work.isEmpty
       return inbox.isDraining
     }
+    wake()
     if mustDrain { startDraining() }
   }
 
@@ -82,6 +79,7 @@ extension EventLoop {
       takeInbox()
       if count > 0 { dispatch(UnsafeBufferPointer(start: events, count: Int(count))) }
       fireTimers()
+      wakeOthers()
       runJobs(limit: Self.jobsPerTurn)
     }
     events.deallocate()
@@ -116,7 +114,8 @@ extension EventLoop {
   }
 
   private func dispatch(_ events: UnsafeBufferPointer<epoll_event>) {
-    for event in events {
+    for (number, event) in events.enumerated() {
+      if number % Self.itemsBetweenWakes == 0 { wakeOthers() }
       let token = event.data.u64
       if token == Self.wakeUpToken {
         var value: UInt64 = 0
@@ -144,6 +143,7 @@ extension EventLoop {
       let item = work[workHead]
       workHead += 1
       left -= 1
+      if left % Self.itemsBetweenWakes == 0 { wakeOthers() }
       switch item {
       case .job(let job): job.runSynchronously(isolatedTo: serial, taskExecutor: task)
       case .body(let body): body()
@@ -158,6 +158,7 @@ extension EventLoop {
         workHead = 0
       }
     }
+    wakeOthers()
   }
 
   // MARK: - The end
@@ -166,12 +167,13 @@ extension EventLoop {
     isEnding = true
     for handler in descriptors.removeAll() { handler.eventLoopStopped() }
     while let action = timers.popFirst() { action.drop() }
+    wakeOthers()
     let (waiters, mustDrain) = inbox.withLock { inbox in
       inbox.phase = .stopped
       inbox.work = work[workHead...] + inbox.work
       work = []
       workHead = 0
-      closeDescriptors()
+      close(epoll)
       if let thread = inbox.joinable {
         inbox.joinable = nil
         pthread_detach(thread)

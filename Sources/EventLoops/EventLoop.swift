@@ -50,6 +50,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   var workHead = 0
   var timers = TimerHeap<TimerAction>()
   var descriptors = DescriptorTable()
+  /// Other loops that got work from this one in this turn and may be asleep.
+  var loopsToWake: [EventLoop] = []
   /// Nobody will look at descriptors and timers any more.
   var isEnding = false
   /// Buffers that all datagram sockets of the loop share.
@@ -70,7 +72,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     }
     let code = linux_epoll_control(epoll, EPOLL_CTL_ADD, wakeUp, EPOLLIN.rawValue, Self.wakeUpToken)
     guard code == 0 else {
-      closeDescriptors()
+      close(epoll)
+      close(wakeUp)
       throw SystemError(code: -code, operation: "epoll_ctl")
     }
   }
@@ -79,20 +82,28 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   static let wakeUpToken = UInt64.max
 
   deinit {
-    if inbox.withLock({ $0.phase }) == .idle { closeDescriptors() }
-  }
-
-  func closeDescriptors() {
-    close(epoll)
+    if inbox.withLock({ $0.phase }) == .idle { close(epoll) }
+    // Whoever holds the loop may be about to write to it.
     close(wakeUp)
   }
 
   /// True on the loop's thread.
   public var isOnLoop: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
 
-  func adoptCurrentThread() { thread.store(UInt(pthread_self()), ordering: .relaxed) }
+  func adoptCurrentThread() {
+    thread.store(UInt(pthread_self()), ordering: .relaxed)
+    linux_set_thread_slot(Unmanaged.passUnretained(self).toOpaque())
+  }
 
-  func leaveCurrentThread() { thread.store(0, ordering: .relaxed) }
+  func leaveCurrentThread() {
+    linux_set_thread_slot(nil)
+    thread.store(0, ordering: .relaxed)
+  }
+
+  /// The loop whose thread this is.
+  private static var current: EventLoop? {
+    linux_thread_slot().map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+  }
 
   func requireLoop() { precondition(isOnLoop, "must be called on the event loop's thread") }
 
@@ -128,18 +139,42 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
       work.append(item)
       return
     }
-    let mustDrain = inbox.withLock { inbox in
+    let current = Self.current
+    let (isAsleep, mustDrain) = inbox.withLock { inbox in
       inbox.work.append(item)
-      if inbox.isAsleep {
-        // Under the lock, because the loop closes the descriptor when it ends.
-        inbox.isAsleep = false
-        eventfd_write(wakeUp, 1)
-      }
-      guard inbox.phase == .stopped, !inbox.isDraining else { return false }
-      inbox.isDraining = true
-      return true
+      let isAsleep = inbox.isAsleep
+      if current == nil { inbox.isAsleep = false }
+      let mustDrain = inbox.phase == .stopped && !inbox.isDraining
+      if mustDrain { inbox.isDraining = true }
+      return (isAsleep, mustDrain)
     }
-    if mustDrain { startDraining() }
+    if mustDrain { return startDraining() }
+    guard isAsleep else { return }
+    if let current { current.wakeLater(self) } else { eventfd_write(wakeUp, 1) }
+  }
+
+  // MARK: Waking
+
+  /// How much a loop does before it wakes those that it gave work to. Waking one for each piece of work would make two
+  /// loops on one core take turns with every piece.
+  static let itemsBetweenWakes = 16
+
+  /// Wakes the loop if it sleeps. Not under the lock, since that is the first thing that the woken thread takes.
+  func wake() {
+    let wasAsleep = inbox.withLock { inbox in
+      defer { inbox.isAsleep = false }
+      return inbox.isAsleep
+    }
+    if wasAsleep { eventfd_write(wakeUp, 1) }
+  }
+
+  private func wakeLater(_ other: EventLoop) {
+    if !loopsToWake.contains(where: { $0 === other }) { loopsToWake.append(other) }
+  }
+
+  /// Wakes the loops that got work from this one.
+  func wakeOthers() {
+    while let other = loopsToWake.popLast() { other.wake() }
   }
 
   // MARK: Work after the end

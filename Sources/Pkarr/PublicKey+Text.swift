@@ -8,9 +8,17 @@ extension PublicKey {
   ///
   /// - Throws: `PublicKeyError`: `.invalidEncoding`, then `.invalidLength`, then `.notAPoint`.
   public init(parsing text: some StringProtocol) throws(PublicKeyError) {
+    try self.init(Self.bytes(parsing: text))
+  }
+
+  /// The bytes that a text stands for, for those who will find out by a signature whether they are a key.
+  ///
+  /// - Throws: `PublicKeyError`: `.invalidEncoding`, then `.invalidLength`.
+  package static func bytes(parsing text: some StringProtocol) throws(PublicKeyError) -> [UInt8] {
     let utf8 = Array(text.utf8)
-    guard let bytes = Base32.z.decode(utf8: Self.keyLabel(in: utf8[...])) else { throw .invalidEncoding }
-    try self.init(bytes)
+    guard let bytes = Base32.z.decode(utf8: keyLabel(in: utf8[...])) else { throw .invalidEncoding }
+    guard bytes.count == 32 else { throw .invalidLength(bytes.count) }
+    return bytes
   }
 
   /// What remains of a URL or host name: the label that is to be decoded.

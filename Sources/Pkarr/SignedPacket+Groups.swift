@@ -5,11 +5,11 @@ extension SignedPacket {
   public struct Unverified: Sendable {
     /// Signature, timestamp and DNS packet.
     public let relayPayload: [UInt8]
-    /// Whose packet it is said to be.
-    public let publicKey: PublicKey
+    /// Whose packet it is said to be: 32 bytes, if they are a key. Those of a signature that is right are one.
+    public let publicKey: [UInt8]
 
     /// Nothing is checked yet.
-    public init(relayPayload: [UInt8], publicKey: PublicKey) {
+    public init(relayPayload: [UInt8], publicKey: [UInt8]) {
       self.relayPayload = relayPayload
       self.publicKey = publicKey
     }
@@ -17,7 +17,7 @@ extension SignedPacket {
 
   /// Checks several relay payloads for less than each alone would cost (see `Ed25519.SignatureGroup`).
   ///
-  /// Each gets the result that ``init(relayPayload:publicKey:lastSeen:)`` gives.
+  /// Each gets the result that `init(_:lastSeen:)` gives for the key and the payload.
   public static func verify(
     _ unverified: [Unverified], lastSeen: Timestamp = .wallClock
   ) -> [Result<SignedPacket, SignedPacketError>] {
@@ -48,13 +48,17 @@ extension SignedPacket {
     }
     let verdicts = signatures.verify()
     var added = 0
-    for (member, candidate) in zip(group, candidates) {
+    for candidate in candidates {
       results.append(
         candidate.flatMap { bytes in
           defer { added += 1 }
           return Result { () throws(SignedPacketError) in
-            guard verdicts[added] else { throw .invalidSignature }
-            return try SignedPacket(signed: bytes, by: member.publicKey, lastSeen: lastSeen)
+            let key = bytes.span.bytes.extracting(0..<32)
+            guard verdicts[added], let verified = Ed25519.PublicKey(trusting: key) else {
+              _ = try publicKey(key)
+              throw .invalidSignature
+            }
+            return try SignedPacket(signed: bytes, by: PublicKey(verified), lastSeen: lastSeen)
           }
         })
     }
@@ -62,6 +66,7 @@ extension SignedPacket {
 
   private static func canonicalForm(of member: Unverified) throws(SignedPacketError) -> [UInt8] {
     try checkLength(32 + member.relayPayload.count)
-    return member.publicKey.bytes + member.relayPayload
+    guard member.publicKey.count == 32 else { throw .invalidPublicKey(.invalidLength(member.publicKey.count)) }
+    return member.publicKey + member.relayPayload
   }
 }

@@ -50,6 +50,48 @@ struct EventLoopTests {
     }
   }
 
+  @Test("loops that give each other work wake each other, from work, timers and descriptors")
+  func loopsWakeEachOther() async throws {
+    try await withLoop { first in
+      try await withLoop { second in
+        let counter = Counter()
+        @Sendable func pass(_ left: Int, to loop: EventLoop, from other: EventLoop) {
+          loop.execute {
+            counter.add()
+            if left > 0 { pass(left - 1, to: other, from: loop) }
+          }
+        }
+        pass(5000, to: first, from: second)
+        await counter.reaches(5001)
+        // Each timer fires on one loop and gives its work to the other one, which has nothing else to do.
+        for number in 1...20 {
+          first.execute { _ = first.schedule(after: .microseconds(1)) { pass(0, to: second, from: first) } }
+          await counter.reaches(5001 + number)
+        }
+      }
+    }
+  }
+
+  @Test("a loop that has much to do wakes others before it is done")
+  func othersAreWokenEarly() async throws {
+    try await withLoop { busy in
+      try await withLoop { other in
+        let woken = Gate()
+        let counter = Counter()
+        busy.execute {
+          other.execute { woken.open() }
+          // Long before the end of these the other loop must have run, or the last one would wait for ever.
+          for _ in 0..<EventLoop.itemsBetweenWakes { busy.execute { counter.add() } }
+          busy.execute {
+            woken.wait()
+            counter.add()
+          }
+        }
+        await counter.reaches(EventLoop.itemsBetweenWakes + 1)
+      }
+    }
+  }
+
   @Test("work of one thread runs in the order it was given")
   func order() async throws {
     try await withLoop { loop in

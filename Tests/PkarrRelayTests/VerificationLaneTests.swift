@@ -26,7 +26,7 @@ struct VerificationLaneTests {
     var payload = packet.relayPayload
     if damaged { payload[3] ^= 1 }
     do throws(RelayFailure) {
-      return .success(try await lane.verify(payload, key: packet.publicKey, from: client))
+      return .success(try await lane.verify(payload, key: packet.publicKey.bytes, from: client))
     } catch {
       return .failure(error)
     }
@@ -43,7 +43,7 @@ struct VerificationLaneTests {
       #expect(counter.current.verified == 2 && counter.current.invalid == 1)
       for count in [0, 71, 1073] {
         await #expect(throws: RelayFailure.self) {
-          try await lane.verify([UInt8](repeating: 0, count: count), key: packet.publicKey, from: client)
+          try await lane.verify([UInt8](repeating: 0, count: count), key: packet.publicKey.bytes, from: client)
         }
       }
       // No signature was looked at for that.

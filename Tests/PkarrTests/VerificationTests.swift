@@ -43,10 +43,10 @@ import Testing
   @Test("payloads that are checked together get the results that each gets alone")
   func groups() throws {
     let cases = try Vectors.load("pkarr/verify.json", as: File.self, keys: .convertFromSnakeCase).cases
-    let all = cases.compactMap { row -> SignedPacket.Unverified? in
-      let bytes = row.signedPacketHex.bytes
-      guard let key = try? PublicKey(Array(bytes.prefix(32))) else { return nil }
-      return SignedPacket.Unverified(relayPayload: Array(bytes.dropFirst(32)), publicKey: key)
+    let all = cases.filter { $0.length >= 32 }.map { row in
+      SignedPacket.Unverified(
+        relayPayload: Array(row.signedPacketHex.bytes.dropFirst(32)),
+        publicKey: Array(row.signedPacketHex.bytes.prefix(32)))
     }
     #expect(SignedPacket.verify([]).isEmpty)
     let lastSeen = Timestamp(microseconds: 7)
@@ -55,11 +55,13 @@ import Testing
       #expect(results.count == count)
       for (member, result) in zip(all.suffix(count), results) {
         let alone = Result { () throws(SignedPacketError) in
-          try SignedPacket(relayPayload: member.relayPayload, publicKey: member.publicKey, lastSeen: lastSeen)
+          try SignedPacket(member.publicKey + member.relayPayload, lastSeen: lastSeen)
         }
         #expect(result == alone)
       }
     }
+    let other = SignedPacket.Unverified(relayPayload: all[0].relayPayload, publicKey: [1, 2, 3])
+    #expect(SignedPacket.verify([other]) == [.failure(.invalidPublicKey(.invalidLength(3)))])
   }
 
   private func verdict(_ read: () throws(SignedPacketError) -> SignedPacket) -> String {

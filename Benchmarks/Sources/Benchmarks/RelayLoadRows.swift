@@ -9,14 +9,22 @@ enum RelayLoadRows {
   private static let program = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
     .deletingLastPathComponent().appending(path: "PubkyRelay").path
 
-  static func rows() throws -> [Row] {
+  /// Packets that the relay has not seen.
+  static func packetRows() throws -> [Row] { try rows { folder, list in try putRows(list) + missRows(list) } }
+
+  /// What stays in memory, and what a large cache costs.
+  static func memoryRows() throws -> [Row] {
+    try rows { folder, list in try connectionRows(folder) + largeCacheRows(folder, list) }
+  }
+
+  private static func rows(_ measure: (URL, RequestList) throws -> [Row]) throws -> [Row] {
     let folder = FileManager.default.temporaryDirectory.appending(path: "relay-load-\(getpid())")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     var limit = rlimit(rlim_cur: 20_000, rlim_max: 20_000)
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     let list = try RequestList(folder)
-    return try putRows(list) + missRows(list) + memoryRows(folder) + largeCacheRows(folder, list)
+    return try measure(folder, list)
   }
 
   // MARK: - Packets that nobody has seen
@@ -58,7 +66,7 @@ enum RelayLoadRows {
 
   // MARK: - Memory
 
-  private static func memoryRows(_ folder: URL) throws -> [Row] {
+  private static func connectionRows(_ folder: URL) throws -> [Row] {
     let network = try WebProcess("ours", program, ["--nodes", "10"], waitsForLine: true)
     defer { network.stop() }
     var rows: [Row] = []

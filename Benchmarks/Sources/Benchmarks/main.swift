@@ -11,7 +11,8 @@ let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("simulator", SimulatorRows.rows),
   ("churn", ChurnRows.rows),
   ("relay", RelayRows.rows),
-  ("relay-load", RelayLoadRows.rows),
+  ("relay-put", RelayLoadRows.packetRows),
+  ("relay-memory", RelayLoadRows.memoryRows),
   ("serve", ServeRows.rows),
 ]
 

@@ -119,3 +119,7 @@ int linux_open_beneath_by_steps(int directory, const char *_Nonnull path);
 int linux_signal_capture(int signal, int descriptor);
 // Gives the signal its former action back.
 void linux_signal_release(int signal);
+
+/// A pointer that each thread keeps for itself; null at first.
+void *_Nullable linux_thread_slot(void);
+void linux_set_thread_slot(void *_Nullable pointer);

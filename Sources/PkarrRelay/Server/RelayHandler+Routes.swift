@@ -35,6 +35,14 @@ extension RelayHandler {
     }
   }
 
+  private static func keyBytes(_ text: String) throws(RelayFailure) -> [UInt8] {
+    do throws(PublicKeyError) {
+      return try PublicKey.bytes(parsing: text)
+    } catch {
+      throw .invalidKey(error)
+    }
+  }
+
   // MARK: - One packet
 
   private nonisolated(nonsending) func get(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
@@ -51,22 +59,19 @@ extension RelayHandler {
   }
 
   private nonisolated(nonsending) func put(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
-    let key = try Self.key(text)
+    // Whether it is a key shows with the signature.
+    let key = try Self.keyBytes(text)
     let payload = try await payload(of: request)
     // Fair to addresses, whether or not they are limited.
     let client = request.context.clientAddress ?? request.context.peer?.address
-    let packet: SignedPacket
-    if let lane = lane(of: request) {
-      packet = try await lane.verify(payload, key: key, from: client)
-    } else {
-      do throws(SignedPacketError) {
-        packet = try SignedPacket(relayPayload: payload, publicKey: key)
-      } catch {
-        throw RelayFailure.invalidPacket(error)
+    let packet =
+      if let lane = lane(of: request) {
+        try await lane.verify(payload, key: key, from: client)
+      } else {
+        try VerificationLane.verify(payload, key: key)
       }
-    }
     let stored = try await service.publish(packet, for: request.context.clientAddress)
-    log.current.info("packet.published", ["key": .string(key.z32), "nodes": JSON(stored)])
+    log.current.info("packet.published", ["key": .string(packet.publicKey.z32), "nodes": JSON(stored)])
     return HTTPResponse(.noContent, fields: [.dhtStoredNodes: String(stored)])
   }
 

@@ -201,8 +201,7 @@ final class RelayHandler: Sendable {
 
   /// Where a request's signatures are checked.
   func lane(of request: HTTPRequest) -> VerificationLane? {
-    guard let loop = request.context.eventLoop else { return lanes.first }
-    return lanes.first { $0.loop === loop } ?? lanes.first
+    lanes.first { $0.loop === request.context.eventLoop } ?? lanes.first
   }
 
   // MARK: - Routes for those who run the relay

@@ -42,14 +42,20 @@ final class VerificationLane: @unchecked Sendable {
   /// How many packets wait. Any thread may ask.
   func waiting() async -> Int { await loop.submit { self.queue.count } }
 
-  /// Checks a relay payload once it is its turn. Any thread may ask.
+  /// Checks a relay payload at once.
+  static func verify(_ payload: [UInt8], key: [UInt8]) throws(RelayFailure) -> SignedPacket {
+    try SignedPacket.verify([SignedPacket.Unverified(relayPayload: payload, publicKey: key)])[0]
+      .mapError { failure($0, key) }.get()
+  }
+
+  /// Checks a relay payload of a key's 32 bytes once it is its turn. Any thread may ask.
   ///
-  /// Throws `RelayFailure.invalidPacket`, or `.busy` if too many wait already.
-  func verify(_ payload: [UInt8], key: PublicKey, from client: IPAddress?) async throws(RelayFailure) -> SignedPacket {
+  /// Throws `RelayFailure.invalidKey` or `.invalidPacket`, or `.busy` if too many wait already.
+  func verify(_ payload: [UInt8], key: [UInt8], from client: IPAddress?) async throws(RelayFailure) -> SignedPacket {
     // Not worth a place: no signature has to be checked for that.
     let length = payload.count + 32
-    guard length >= SignedPacket.prefixLength else { throw .invalidPacket(.tooShort(length)) }
-    guard length <= SignedPacket.maximumLength else { throw .invalidPacket(.tooLarge(length)) }
+    guard length >= SignedPacket.prefixLength else { throw Self.failure(.tooShort(length), key) }
+    guard length <= SignedPacket.maximumLength else { throw Self.failure(.tooLarge(length), key) }
     let job = Job(SignedPacket.Unverified(relayPayload: payload, publicKey: key))
     let result = await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
@@ -96,7 +102,17 @@ final class VerificationLane: @unchecked Sendable {
         counts.verified &+= 1
         if !isValid { counts.invalid &+= 1 }
       }
-      job.answer(result.mapError { .invalidPacket($0) })
+      job.answer(result.mapError { Self.failure($0, job.packet.publicKey) })
+    }
+  }
+
+  /// A wrong key comes first, whatever else is wrong.
+  private static func failure(_ error: SignedPacketError, _ key: [UInt8]) -> RelayFailure {
+    do throws(PublicKeyError) {
+      _ = try PublicKey(key)
+      return .invalidPacket(error)
+    } catch {
+      return .invalidKey(error)
     }
   }
 }
