@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/errqueue.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -262,6 +263,11 @@ void linux_signal_release(int signal) {
   if (!atomic_load(&signal_descriptors[signal])) return;
   sigaction(signal, &former_actions[signal], NULL);
   atomic_store(&signal_descriptors[signal], 0);
+}
+
+void linux_thread_yield_to_others(void) {
+  struct sched_param none = {0};
+  (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
 }
 
 static _Thread_local void *thread_slot;

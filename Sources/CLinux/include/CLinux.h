@@ -120,6 +120,10 @@ int linux_signal_capture(int signal, int descriptor);
 // Gives the signal its former action back.
 void linux_signal_release(int signal);
 
+/// From now on the calling thread does not interrupt others when it is woken (SCHED_BATCH). Where that is not allowed,
+/// nothing changes.
+void linux_thread_yield_to_others(void);
+
 /// A pointer that each thread keeps for itself; null at first.
 void *_Nullable linux_thread_slot(void);
 void linux_set_thread_slot(void *_Nullable pointer);
