@@ -50,8 +50,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   var workHead = 0
   var timers = TimerHeap<TimerAction>()
   var descriptors = DescriptorTable()
-  /// Other loops that got work from this one in this turn and may be asleep.
-  var loopsToWake: [EventLoop] = []
+  /// Those who got work from this loop in this turn and may be asleep.
+  var sleepers: [any Wakeable] = []
   /// Nobody will look at descriptors and timers any more.
   var isEnding = false
   /// Buffers that all datagram sockets of the loop share.
@@ -155,26 +155,22 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
 
   // MARK: Waking
 
-  /// How much a loop does before it wakes those that it gave work to. Waking one for each piece of work would make two
-  /// loops on one core take turns with every piece.
+  /// How much a loop does before it wakes those that it gave work to. Waking them for each piece of work would make two
+  /// threads on one core take turns with every piece.
   static let itemsBetweenWakes = 16
 
-  /// Wakes the loop if it sleeps. Not under the lock, since that is the first thing that the woken thread takes.
-  func wake() {
-    let wasAsleep = inbox.withLock { inbox in
-      defer { inbox.isAsleep = false }
-      return inbox.isAsleep
-    }
-    if wasAsleep { eventfd_write(wakeUp, 1) }
+  /// Wakes someone: soon, after more work may have come for him, if this is the thread of a loop; else at once.
+  public static func wakeSoon(_ sleeper: some Wakeable) {
+    if let current { current.wakeLater(sleeper) } else { sleeper.wake() }
   }
 
-  private func wakeLater(_ other: EventLoop) {
-    if !loopsToWake.contains(where: { $0 === other }) { loopsToWake.append(other) }
+  private func wakeLater(_ sleeper: some Wakeable) {
+    if !sleepers.contains(where: { $0 === sleeper }) { sleepers.append(sleeper) }
   }
 
-  /// Wakes the loops that got work from this one.
+  /// Wakes those who got work from this loop.
   func wakeOthers() {
-    while let other = loopsToWake.popLast() { other.wake() }
+    while let sleeper = sleepers.popLast() { sleeper.wake() }
   }
 
   // MARK: Work after the end
@@ -207,5 +203,25 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
       work.append(contentsOf: arrived)
       runJobs(limit: .max)
     }
+  }
+}
+
+// MARK: - Waking
+
+/// A thread that sleeps until it is woken.
+public protocol Wakeable: AnyObject, Sendable {
+  /// Wakes it if it sleeps. Any thread may call this, at any time.
+  func wake()
+}
+
+extension EventLoop: Wakeable {
+  /// Makes the loop look at what it was given.
+  public func wake() {
+    let wasAsleep = inbox.withLock { inbox in
+      defer { inbox.isAsleep = false }
+      return inbox.isAsleep
+    }
+    // Not under the lock, since that is the first thing that the woken thread takes.
+    if wasAsleep { eventfd_write(wakeUp, 1) }
   }
 }

@@ -50,8 +50,10 @@ public struct HTTPRouter: Sendable {
 
   /// Answers a request.
   public nonisolated(nonsending) func respond(to request: HTTPRequest) async throws -> HTTPResponse {
+    let path = request.target.path
+    let hasEscapes = path.utf8.contains(UInt8(ascii: "%"))
     for route in routes {
-      guard let parameters = route.pattern.match(request.target.path) else { continue }
+      guard let parameters = route.pattern.match(path, hasEscapes: hasEscapes) else { continue }
       let method = request.method == .head ? HTTPMethod.get : request.method
       guard
         let entry = route.handlers.first(where: { $0.method == request.method })
@@ -101,7 +103,7 @@ struct RoutePattern: Equatable, Sendable {
   }
 
   /// What the placeholders stand for if the path fits; a broken escape fits nothing.
-  func match(_ path: String) -> RouteParameters? {
+  func match(_ path: String, hasEscapes: Bool) -> RouteParameters? {
     let utf8 = path.utf8
     guard utf8.first == UInt8(ascii: "/") else { return nil }
     var parameters = RouteParameters()
@@ -115,11 +117,9 @@ struct RoutePattern: Equatable, Sendable {
       let part = path[start..<end]
       switch segment {
       case .literal(let text):
-        guard part == text || (part.utf8.contains(UInt8(ascii: "%")) && PercentEncoding.decode(part) == text) else {
-          return nil
-        }
+        guard part == text || (hasEscapes && PercentEncoding.decode(part) == text) else { return nil }
       case .one(let name):
-        guard !part.isEmpty, let value = PercentEncoding.decode(part) else { return nil }
+        guard !part.isEmpty, let value = hasEscapes ? PercentEncoding.decode(part) : String(part) else { return nil }
         parameters.values.append((name, value))
       case .rest: break
       }

@@ -1,3 +1,4 @@
+import EventLoops
 import Glibc
 
 /// A value behind a lock on which threads can wait until the value has changed.
@@ -59,4 +60,8 @@ final class Monitor<Value>: @unchecked Sendable {
 
   /// Lets all who wait look again.
   func notify() { pthread_cond_broadcast(condition) }
+}
+
+extension Monitor: Wakeable {
+  func wake() { notify() }
 }

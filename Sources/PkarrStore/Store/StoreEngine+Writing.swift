@@ -69,11 +69,19 @@ extension StoreEngine {
     } catch {
       for index in batch.items.indices { outcome.failures[index] = error }
     }
-    state.withLock { finish(batch, outcome, &$0) }
+    let waiters = state.withLock { finish(batch, outcome, &$0) }
+    // Not under the lock, which they may want at once.
+    for (waiter, failure) in waiters {
+      waiter.continuation.resume(returning: failure.map { .failure($0) } ?? .success(waiter.update))
+    }
   }
 
-  /// Tells everybody who waits for a batch.
-  private func finish(_ batch: WriteBatch, _ outcome: BatchWriter.Outcome, _ state: inout StoreState) {
+  /// Brings the state up to date, and tells everybody who waits for more than the packets of this batch; those who wait for
+  /// one of them are returned.
+  private func finish(
+    _ batch: WriteBatch, _ outcome: BatchWriter.Outcome, _ state: inout StoreState
+  ) -> [(StoreWaiter, StoreError?)] {
+    var waiters: [(StoreWaiter, StoreError?)] = []
     state.queue.finish(batch.items)
     state.isSurplusStuck = batch.hasSurplus && outcome.count >= state.storedCount
     state.storedCount = outcome.count
@@ -85,7 +93,7 @@ extension StoreEngine {
     if !state.stores.isEmpty {
       for (index, item) in batch.items.enumerated() {
         for waiter in state.stores.removeValue(forKey: item.position) ?? [] {
-          waiter.continuation.resume(returning: outcome.failures[index].map { .failure($0) } ?? .success(waiter.update))
+          waiters.append((waiter, outcome.failures[index]))
         }
       }
     }
@@ -94,6 +102,7 @@ extension StoreEngine {
     let room = max(0, configuration.queueLimit - state.queue.count)
     for continuation in state.arrivals.prefix(room) { continuation.resume() }
     state.arrivals.removeFirst(min(room, state.arrivals.count))
+    return waiters
   }
 
   private func resumeFlushes(_ state: inout StoreState) {

@@ -44,7 +44,10 @@ final class StoreEngine: Sendable {
   /// Wakes the writer if it sleeps. Called under the lock.
   @inline(__always)
   func wake(_ state: inout StoreState) {
-    if state.writerSleeps { self.state.notify() }
+    guard state.writerSleeps else { return }
+    // It is on its way: nobody else needs to call.
+    state.writerSleeps = false
+    EventLoop.wakeSoon(self.state)
   }
 
   /// Tells the writer that a write was queued. The first one makes it look at the clock; the others until a batch is
