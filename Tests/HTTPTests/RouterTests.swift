@@ -68,7 +68,7 @@ struct RouterTests {
   @Test("events are lines that no data can break out of")
   func events() {
     #expect(
-      ServerSentEventWriter.text("a\nb\r\nc", name: "x\ny", id: nil) == "event: x y\ndata: a\ndata: b\ndata: c\n\n")
-    #expect(ServerSentEventWriter.text("", name: nil, id: "7") == "id: 7\ndata: \n\n")
+      ServerSentEvents.event("a\nb\r\nc", name: "x\ny", id: nil) == "event: x y\ndata: a\ndata: b\ndata: c\n\n")
+    #expect(ServerSentEvents.event("", name: nil, id: "7") == "id: 7\ndata: \n\n")
   }
 }

@@ -9,6 +9,20 @@ public enum ServerSentEvents {
     fields.set(.cacheControl, "no-store")
     return HTTPResponse(.ok, fields: fields, body: .stream { try await send(ServerSentEventWriter(body: $0)) })
   }
+
+  /// An event as text. `data` may have several lines; `name` and `id` must have none.
+  public static func event(_ data: String, name: String? = nil, id: String? = nil) -> String {
+    var text = ""
+    if let name { text += "event: \(oneLine(name))\n" }
+    if let id { text += "id: \(oneLine(id))\n" }
+    for line in data.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) { text += "data: \(line)\n" }
+    return text + "\n"
+  }
+
+  /// A comment, so that proxies and clients know that the connection is alive.
+  public static let heartbeat = ":\n\n"
+
+  private static func oneLine(_ text: String) -> String { String(text.map { $0.isNewline || $0 == "\0" ? " " : $0 }) }
 }
 
 /// Where a function sends events.
@@ -19,19 +33,12 @@ public struct ServerSentEventWriter: Sendable {
   ///
   /// Throws `CancellationError` once the client is gone.
   public func send(_ data: String, name: String? = nil, id: String? = nil) async throws {
-    try await body.write(Self.text(data, name: name, id: id))
+    try await write(ServerSentEvents.event(data, name: name, id: id))
   }
 
   /// Sends a comment, so that proxies and clients know that the connection is alive.
-  public func sendHeartbeat() async throws { try await body.write(":\n\n") }
+  public func sendHeartbeat() async throws { try await write(ServerSentEvents.heartbeat) }
 
-  static func text(_ data: String, name: String?, id: String?) -> String {
-    var text = ""
-    if let name { text += "event: \(oneLine(name))\n" }
-    if let id { text += "id: \(oneLine(id))\n" }
-    for line in data.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) { text += "data: \(line)\n" }
-    return text + "\n"
-  }
-
-  private static func oneLine(_ text: String) -> String { String(text.map { $0.isNewline || $0 == "\0" ? " " : $0 }) }
+  /// Sends what ``ServerSentEvents`` made: an event or a sign of life.
+  public func write(_ text: String) async throws { try await body.write(text) }
 }

@@ -37,7 +37,8 @@ final class Exchange: BodySink, @unchecked Sendable {
     let handler = shard.handler
     let onError = shard.onError
     let task = Task.immediate(executorPreference: loop) { await self.run(request, handler, onError) }
-    if !isDone { self.task = task }
+    // Unless it has come to its end already, or to a body that goes on in another task.
+    if !isDone, self.task == nil { self.task = task }
   }
 
   private func run(
@@ -56,13 +57,25 @@ final class Exchange: BodySink, @unchecked Sendable {
       response = .text("Internal Server Error", status: .internalServerError)
     }
     if !loop.isOnLoop { await loop.submit {} }
-    if case .stream(let length, let write) = response.body {
-      await stream(&response, length, write)
+    send(response)
+    if case .stream(let length, let write) = response.body, sendsBody(response) {
+      begin(write, length)
     } else {
-      send(response)
+      isDone = true
+      task = nil
     }
-    isDone = true
-    task = nil
+  }
+
+  private func sendsBody(_ response: HTTPResponse) -> Bool {
+    !isAbandoned && method != .head && !response.status.isBodiless
+  }
+
+  /// Writes the body in a task of its own: it may go on for days, and what the handler needed for the request would go on
+  /// taking its memory with it.
+  private func begin(_ write: @escaping @Sendable (HTTPBodyWriter) async throws -> Void, _ length: UInt64?) {
+    bytesLeft = length
+    let task = Task.immediate(executorPreference: loop) { await self.stream(write) }
+    self.task = isDone ? nil : task
   }
 
   private func send(_ response: HTTPResponse) {
@@ -73,13 +86,7 @@ final class Exchange: BodySink, @unchecked Sendable {
     }
   }
 
-  private func stream(
-    _ response: inout HTTPResponse, _ length: UInt64?, _ write: @Sendable (HTTPBodyWriter) async throws -> Void
-  ) async {
-    send(response)
-    let sendsBody = method != .head && !response.status.isBodiless
-    if isAbandoned || !sendsBody { return }
-    bytesLeft = length
+  private func stream(_ write: @Sendable (HTTPBodyWriter) async throws -> Void) async {
     var isComplete = true
     do {
       try await write(HTTPBodyWriter(loop: loop, sink: self))
@@ -87,8 +94,14 @@ final class Exchange: BodySink, @unchecked Sendable {
       isComplete = false
     }
     if !loop.isOnLoop { await loop.submit {} }
+    finish(isComplete: isComplete)
+  }
+
+  private func finish(isComplete: Bool) {
+    isDone = true
+    task = nil
     if isAbandoned { return }
-    isComplete = isComplete && (bytesLeft ?? 0) == 0
+    let isComplete = isComplete && (bytesLeft ?? 0) == 0
     switch stream {
     case .http1(let http1): http1.finish(self, isComplete: isComplete)
     case .http2(let http2, let id): http2.finish(id, isComplete: isComplete)

@@ -168,31 +168,11 @@ extension RelayHandler {
       default: throw error
       }
     }
-    let known = request.fields["last-event-id"]
-    return ServerSentEvents.response { [hub, service, first] events in
-      try await hub.follow(key, client: client) { rings in
-        var told: SignedPacket?
-        func tell(_ packet: SignedPacket) async throws {
-          told = packet
-          let id = RenderedPacket(packet, policy: service.policy).tag.text
-          if id == known { return }
-          let data = JSON.object(packet.jsonFields(service.policy) + [Self.seen(packet)])
-          try await events.send(data.description, name: "packet", id: id)
-        }
-        if let first { try await tell(first) }
-        // What came before the bell was hung up.
-        if let cached = service.shelf.cache.peek(key.target),
-          first.map({ cached.isMoreRecent(than: $0) }) ?? !cached.isExpired(service.policy)
-        {
-          try await tell(cached)
-        }
-        for await _ in rings {
-          if let newest = hub.newest(key), told.map({ newest.isMoreRecent(than: $0) }) ?? true {
-            try await tell(newest)
-          } else {
-            try await events.sendHeartbeat()
-          }
-        }
+    let feed = PacketFeed(of: key, first, hub: hub, service: service, known: request.fields["last-event-id"])
+    return ServerSentEvents.response { [hub] events in
+      try await hub.follow(key, client: client) { follower in
+        for text in feed.opening() { try await events.write(text) }
+        while await follower.listen() { try await events.write(feed.next()) }
       }
     }
   }

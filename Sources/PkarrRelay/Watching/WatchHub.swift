@@ -5,8 +5,16 @@ import Pkarr
 /// Tells those who follow a key of each newer packet, and asks the DHT for one from time to time: once for all who follow
 /// the key.
 final class WatchHub: Sendable {
-  /// Somebody who follows a key: a bell that rings when he is to look.
-  typealias Bell = AsyncStream<Void>.Continuation
+  /// What somebody who follows a key listens to. Thousands may, so it is as little as possible: touched under the hub's
+  /// lock only.
+  fileprivate final class Bell: @unchecked Sendable {
+    /// It rang, and nobody has heard it yet. Once is as good as many times: who hears it looks for himself.
+    var hasRung = false
+    /// It will never ring again.
+    var isSilent = false
+    var listener: UnsafeContinuation<Bool, Never>?
+  }
+
   private typealias Table = WatchTable<Bell>
 
   private struct State {
@@ -41,26 +49,68 @@ final class WatchHub: Sendable {
   func hasRoom(for client: IPAddress?) -> Bool { state.withLock { $0.table.hasRoom(for: client) } }
 
   /// There is a packet.
-  func news(_ packet: SignedPacket) {
-    for bell in state.withLock({ $0.table.news(packet) }) { bell.yield() }
-  }
+  func news(_ packet: SignedPacket) { ring { $0.table.news(packet) } }
 
   /// The newest packet of a key that is followed.
   func newest(_ key: PublicKey) -> SignedPacket? { state.withLock { $0.table.newest(key) } }
 
   /// Rings every bell.
-  func ringAll() { for bell in state.withLock({ $0.table.watchers }) { bell.yield() } }
+  func ringAll() { ring { $0.table.watchers } }
 
-  /// Follows a key while `body` runs: it is given a sequence that has an element whenever there may be news in
-  /// ``newest(_:)``, and at least every ``heartbeat``. Returns at once if there is no place.
-  func follow(
-    _ key: PublicKey, client: IPAddress?, _ body: (AsyncStream<Void>) async throws -> Void
-  ) async rethrows {
-    // One ring is as good as many: who hears it looks for himself.
-    let (rings, bell) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+  private func ring(_ chosen: (inout State) -> [Bell]) {
+    let listeners = state.withLock { state in
+      chosen(&state).compactMap { bell in
+        let listener = bell.listener
+        bell.listener = nil
+        bell.hasRung = listener == nil
+        return listener
+      }
+    }
+    for listener in listeners { listener.resume(returning: true) }
+  }
+
+  /// Somebody who follows a key.
+  struct Follower: Sendable {
+    fileprivate let hub: WatchHub
+    fileprivate let bell: Bell
+
+    /// Waits until there may be news in ``WatchHub/newest(_:)``, at most for ``WatchHub/heartbeat``; false at the end.
+    func listen() async -> Bool { await hub.listen(to: bell) }
+  }
+
+  /// Follows a key while `body` runs. Returns at once if there is no place.
+  func follow(_ key: PublicKey, client: IPAddress?, _ body: (Follower) async throws -> Void) async rethrows {
+    let bell = Bell()
     guard let id = enter(bell, key, client) else { return }
     defer { leave(id) }
-    try await body(rings)
+    try await body(Follower(hub: self, bell: bell))
+  }
+
+  private func listen(to bell: Bell) async -> Bool {
+    await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        let answer: Bool? = state.withLock { _ in
+          if bell.isSilent { return false }
+          if !bell.hasRung { bell.listener = continuation }
+          defer { bell.hasRung = false }
+          return bell.hasRung ? true : nil
+        }
+        if let answer { continuation.resume(returning: answer) }
+      }
+    } onCancel: {
+      silence([bell])
+    }
+  }
+
+  private func silence(_ bells: [Bell]) {
+    let listeners = state.withLock { _ in
+      bells.compactMap { bell in
+        bell.isSilent = true
+        defer { bell.listener = nil }
+        return bell.listener
+      }
+    }
+    for listener in listeners { listener.resume(returning: false) }
   }
 
   /// Ends all.
@@ -69,7 +119,7 @@ final class WatchHub: Sendable {
       state.hasEnded = true
       return (state.table.watchers, Array(state.refreshers.values), state.ticker)
     }
-    for bell in state.0 { bell.finish() }
+    silence(state.0)
     for task in state.1 { task.cancel() }
     state.2?.cancel()
   }
