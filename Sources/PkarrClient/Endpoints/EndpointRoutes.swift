@@ -40,7 +40,8 @@ extension HTTPClientConfiguration {
   /// An endpoint with the target `.` is connected to at the addresses of its packet, and must prove the key of that packet
   /// (RFC 7250). One that leads to a domain must have an ordinary certificate for that domain. Never is a key asked
   /// without encryption, also if the address begins with `http:` (RFC 9460 §9.5). The port is that of the address, that of
-  /// the endpoint, or 443. Endpoints are tried one after the other, and packets read as they are needed.
+  /// the endpoint, or 443. Endpoints are tried in their order, the next one when one fails or takes long, and packets read
+  /// as they are needed.
   ///
   /// - Parameters:
   ///   - maximumPackets: most packets that are read for one host.
@@ -111,7 +112,7 @@ private actor RouteSearch {
         endpoint.domain.map { .certificate(hostName: $0) } ?? .rawKey(endpoint.publicKey.verificationKey)
       let addresses = try await endpoint.socketAddresses(port: url.port ?? endpoint.port ?? 443)
       if addresses.isEmpty { endpoints.note(.unusable(target, "it has no address")) }
-      return addresses.map { HTTPRoute($0, identity) }
+      return addresses.alternatingFamilies().map { HTTPRoute($0, identity) }
     } catch {
       endpoints.note(.unusable(target, "\(error)"))
       return []
