@@ -9,7 +9,8 @@ struct FuzzTarget: Sendable {
 
   /// All targets, in the order in which `scripts/fuzz` runs them.
   static let all: [FuzzTarget] = [
-    .keyText, .bencode, .krpc, .node, .dns, .zone, .signedPacket, .httpRequest, .httpResponse, .http2Session,
+    .keyText, .bencode, .krpc, .node, .dns, .zone, .signedPacket, .endpoints, .httpRequest, .httpResponse,
+    .http2Session,
     .configuration,
   ]
 }
