@@ -221,7 +221,7 @@ struct RelayCommandTests {
     }
   }
 
-  @Test("without a file a relay has its defaults; with --testnet it has a network of its own, whatever the file says")
+  @Test("with --testnet a relay has a network of its own on port 15411, whatever --config says")
   func testnetWins() async throws {
     try await PubkyCommand.inFolder { pubky in
       let missing = pubky.path("nothing.toml")

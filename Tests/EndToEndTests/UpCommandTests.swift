@@ -105,8 +105,19 @@ struct UpCommandTests {
           "publish", "-", "-k", file, "-b", bootstrap, "--json", input: "@ 300 A 192.0.2.2\n")
         let foreign = try #require(try theirs.objects().first?["bytes"]?.text)
         #expect(await up.firstLine { $0.contains(foreign) } != nil)
+        let client = try HTTPClient()
+        let events = try await client.send(
+          HTTPClientRequest(.get, try #require(HTTPURL("\(url)/\(key)/events"))))
         try pubky.write("my zone", "@ 300 A 192.0.2.3\n")
-        #expect(await up.firstLine { $0.contains("192.0.2.3") } != nil)
+        let line = try #require(await up.firstLine { $0.contains("192.0.2.3") })
+        // Who follows the key, as the page does, is told.
+        let newest = try JSONDecoder().decode([String: JSONField].self, from: Data(line.utf8))["bytes"]?.text
+        var told = ""
+        while !told.contains(try #require(newest)), let piece = try await events.body.read() {
+          told += String(decoding: piece, as: UTF8.self)
+        }
+        #expect(told.contains("192.0.2.3"))
+        withExtendedLifetime(client) {}
         let found = try await pubky.run("resolve", key, "@", "A", "--bootstrap", bootstrap)
         #expect(found.output == "@\t300\tA\t192.0.2.3\n", "\(found.errors)")
         up.interrupt()

@@ -144,7 +144,13 @@ class KeyDesk {
   /** The newest packet on the network, if there is one, and the number that a new one must exceed. */
   async #newest() {
     const { payload, invalidSeq } = await getPayload(this.key, 'NetworkOnly');
-    if (!payload) return { packet: null, floor: invalidSeq > 0n ? invalidSeq : 0n };
+    if (!payload) {
+      // Nobody proves this number. The last one that there is would be signed once, and nothing ever after it.
+      if (invalidSeq > nextTimestamp() + 86_400_000_000n) {
+        throw new RelayFault('The relay tells of a version from the future that it cannot prove. Nothing was signed; use another relay.');
+      }
+      return { packet: null, floor: invalidSeq > 0n ? invalidSeq : 0n };
+    }
     const packet = await verifyPacket(payload, this.key);
     return { packet, floor: packet.timestamp };
   }

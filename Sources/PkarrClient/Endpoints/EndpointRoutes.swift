@@ -52,11 +52,24 @@ extension HTTPClientConfiguration {
     onFailure: (@Sendable (EndpointError) -> Void)? = nil, resolve: @escaping EndpointSequence.Resolver
   ) {
     routeSearch = { url in
-      guard (try? PublicKey(parsing: url.host)) != nil else { return nil }
+      do throws(PublicKeyError) {
+        _ = try PublicKey(parsing: url.host)
+      } catch {
+        guard Self.looksLikeKey(url.host) else { return nil }
+        // The ordinary DNS is not asked about a key with a slip in it: who answers there could be anybody.
+        return AsyncThrowingStream { $0.finish(throwing: HTTPError.badURL("\(url.host) is not a key: \(error)")) }
+      }
       let endpoints = EndpointSequence(of: url.host, kind: .https, maximumPackets: maximumPackets, resolve: resolve)
       let search = RouteSearch(url, endpoints.makeAsyncIterator(), onFailure)
       return AsyncThrowingStream { try await search.next() }
     }
+  }
+
+  /// True if the last label of a host is as long as a key and has no other letters.
+  private static func looksLikeKey(_ host: String) -> Bool {
+    let label = host.utf8.split(separator: UInt8(ascii: ".")).last ?? host.utf8[...]
+    return label.count == PublicKey.textLength
+      && label.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x7a).contains($0) }
   }
 }
 
@@ -69,6 +82,9 @@ private actor RouteSearch {
   private var endpoints: EndpointSequence.Iterator
   private let onFailure: (@Sendable (EndpointError) -> Void)?
   private var left = maximumRoutes
+  /// Most endpoints that are looked at: each may have a domain that the ordinary DNS is slow to deny.
+  private static let maximumEndpoints = 16
+  private var endpointsLeft = maximumEndpoints
   /// The next one is the last.
   private var ready: [HTTPRoute] = []
 
@@ -81,7 +97,8 @@ private actor RouteSearch {
   }
 
   func next() async throws -> HTTPRoute? {
-    while ready.isEmpty, left > 0 {
+    while ready.isEmpty, left > 0, endpointsLeft > 0 {
+      endpointsLeft -= 1
       var iterator = endpoints
       guard let endpoint = await iterator.next() else {
         endpoints = iterator

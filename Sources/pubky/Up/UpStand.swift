@@ -85,6 +85,8 @@ struct UpStand: Sendable {
       configuration.mainline.network = .isolated
       configuration.mainline.host = client.bindAddresses
       configuration.mainline.port = 0
+      // Nobody else pays for it: a page that follows the sample shows a change of its file soon.
+      configuration.http.watchInterval = .seconds(2)
     }
     return configuration
   }
