@@ -52,24 +52,27 @@ struct HostileServerTests {
   @Test("what a server says does not command the terminal, and comes as it is in a pipe and in a file")
   func terminal() async throws {
     let text = "one\u{1b}]0;title\u{7}two\r\nthree\rfour\u{9b}31m\u{e9}\u{7f}\tend"
-    try await withServer({ _ in HTTPResponse(.ok, fields: [.contentType: "text/plain"], body: .bytes(Array(text.utf8)))
-      }) {
-        url in
-        try await PubkyCommand.inFolder { pubky in
-          let pipe = try await pubky.run("get", url)
-          #expect(pipe.status == 0 && pipe.output == text, "\(pipe.errors)")
-          // `script` gives a program a terminal.
-          let process = Process()
-          process.executableURL = URL(fileURLWithPath: "/usr/bin/script")
-          process.arguments = ["-qec", "'\(PubkyCommand.executable.path)' get '\(url)'", "/dev/null"]
-          process.environment = pubky.environment.merging(["TERM": "dumb"]) { $1 }
-          process.currentDirectoryURL = pubky.folder
-          let shown = await (try RunningCommand(process, input: "")).end()
-          let expected =
+    try await withServer({ _ in
+      HTTPResponse(
+        .ok, fields: [.contentType: "text/plain"],
+        body: .stream { writer in for byte in text.utf8 { try await writer.write([byte]) } })
+    }) {
+      url in
+      try await PubkyCommand.inFolder { pubky in
+        let pipe = try await pubky.run("get", url)
+        #expect(pipe.status == 0 && pipe.output == text, "\(pipe.errors)")
+        // `script` gives a program a terminal.
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/script")
+        process.arguments = ["-qec", "'\(PubkyCommand.executable.path)' get '\(url)'", "/dev/null"]
+        process.environment = pubky.environment.merging(["TERM": "dumb"]) { $1 }
+        process.currentDirectoryURL = pubky.folder
+        let shown = await (try RunningCommand(process, input: "")).end()
+        let expected =
           #"one\u{1b}]0;title\u{7}two"# + "\r\r\n" + #"three\rfour\u{9b}31m"# + "\u{e9}" + #"\u{7f}"# + "\tend"
         #expect(shown.output.contains(expected), "\(shown.output.debugDescription)")
-          #expect(!shown.output.contains("\u{1b}]0") && !shown.output.contains("\u{9b}"))
-        }
+        #expect(!shown.output.contains("\u{1b}]0") && !shown.output.contains("\u{9b}"))
       }
+    }
   }
 }

@@ -166,8 +166,7 @@ public final class HTTPClient: Sendable {
     }
     // Another host must not learn what was meant for this one.
     if url.host != request.url.host || url.effectivePort != request.url.effectivePort {
-      next.fields.remove("authorization")
-      next.fields.remove("cookie")
+      for name in ["authorization", "proxy-authorization", "cookie"] as [HTTPFieldName] { next.fields.remove(name) }
     }
     return next
   }
