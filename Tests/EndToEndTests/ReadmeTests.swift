@@ -9,19 +9,24 @@ struct ReadmeTests {
     try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
   }
 
-  /// The command lines of `pubky` in the code blocks of a page, typed or printed.
+  /// The command lines of `pubky` on a page: in its code blocks, typed or printed, and in its text.
   private func commands(_ page: String) throws -> [[String]] {
     var found: [[String]] = []
     var isCode = false
     for line in try text(page).split(separator: "\n", omittingEmptySubsequences: false) {
       if line.hasPrefix("```") { isCode.toggle() }
+      if !isCode {
+        found += line.matches(of: /`pubky ([a-z][^`|]*)`/).map { $0.1.split(separator: " ").map(String.init) }
+      }
       guard isCode, let match = line.firstMatch(of: /^(?:\$ | +)?(?:\S*\/)?pubky ([^|>&#]+)/) else { continue }
       found.append(match.1.split(separator: " ").map(String.init))
     }
     return found
   }
 
-  @Test("each command in the documents exists with its options", arguments: [("README.md", 10), ("docs/relay.md", 1)])
+  @Test(
+    "each command in the documents exists with its options",
+    arguments: [("README.md", 18), ("docs/relay.md", 3), ("docs/command.md", 4)])
   func commandsExist(page: String, least: Int) async throws {
     try await PubkyCommand.inFolder { pubky in
       let all = try commands(page)
