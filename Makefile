@@ -36,8 +36,8 @@ run_tests = swift test $(1) --disable-xctest $(if $(FILTER),--filter '$(FILTER)'
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: build ## Start a private DHT, publish examples/zone on it, resolve it again; Ctrl-C stops everything
-	@$(pubky) demo
+run: build ## Start a private DHT, a relay with its web app and a sample key on this machine; Ctrl-C stops everything
+	@$(pubky) up
 
 build: dependencies $(pubky) ## Build the command (release) as .build/release/pubky
 

@@ -37,3 +37,19 @@ extension Endpoint: LosslessStringConvertible {
     }
   }
 }
+
+extension Sequence<Endpoint> {
+  /// The same endpoints, the families by turns as long as there are both, each in its order, beginning with that of the
+  /// first (RFC 8305 §4): where one family does not get through the other is tried soon.
+  public func alternatingFamilies() -> [Endpoint] {
+    let all = Array(self)
+    guard let first = all.first?.family else { return [] }
+    let (leading, others) = (all.filter { $0.family == first }, all.filter { $0.family != first })
+    var result: [Endpoint] = []
+    for index in 0..<Swift.max(leading.count, others.count) {
+      if index < leading.count { result.append(leading[index]) }
+      if index < others.count { result.append(others[index]) }
+    }
+    return result
+  }
+}

@@ -36,6 +36,9 @@ static const unsigned char relay_js[] = {
 static const unsigned char elements_js[] = {
 #embed "web/elements.js"
 };
+static const unsigned char storage_js[] = {
+#embed "web/storage.js"
+};
 static const unsigned char draft_js[] = {
 #embed "web/draft.js"
 };
@@ -65,6 +68,7 @@ static const web_app_file files[] = {
   FILE_OF("packet.js", packet_js),
   FILE_OF("relay.js", relay_js),
   FILE_OF("elements.js", elements_js),
+  FILE_OF("storage.js", storage_js),
   FILE_OF("draft.js", draft_js),
   FILE_OF("editor.js", editor_js),
   FILE_OF("lookup.js", lookup_js),

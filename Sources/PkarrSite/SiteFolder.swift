@@ -1,3 +1,4 @@
+import Addresses
 import CLinux
 import Glibc
 import HTTP
@@ -9,7 +10,14 @@ final class SiteFolder: Sendable {
   private let descriptor: Int32
   private let maximumOpenFiles: Int
   private let followsLinks: Bool
-  private let openFiles = Atomic<Int>(0)
+
+  /// Files that are open, in all and for each client.
+  private struct Open {
+    var count = 0
+    var byClient: [IPAddress: Int] = [:]
+  }
+
+  private let opened = Mutex(Open())
 
   /// Why there is no file.
   enum Failure: Error, Hashable {
@@ -40,34 +48,55 @@ final class SiteFolder: Sendable {
 
   /// Opens a regular file, or says that it is a folder.
   ///
-  /// - Parameter path: relative, without `..`; empty for the folder itself.
-  func open(_ path: String) throws(Failure) -> Entry {
+  /// - Parameters:
+  ///   - path: relative, without `..`; empty for the folder itself.
+  ///   - client: who asks; one address, or one network of IPv6, gets at most half of the files that may be open. Nil: nobody
+  ///     in particular.
+  func open(_ path: String, for client: IPAddress? = nil) throws(Failure) -> Entry {
     if path.isEmpty { return .folder }
-    guard openFiles.add(1, ordering: .relaxed).newValue <= maximumOpenFiles else {
-      release()
-      throw .busy
-    }
+    let client = client.map { $0.isIPv4 ? $0 : $0.prefix(64) }
+    guard take(client) else { throw .busy }
     let file =
       followsLinks ? linux_open_beneath(descriptor, path) : linux_open_beneath_by_steps(descriptor, path)
     guard file >= 0 else {
-      release()
+      release(client)
       throw Self.failure(-file)
     }
     var status = stat()
     guard fstat(file, &status) == 0 else {
       let code = errno
       close(file)
-      release()
+      release(client)
       throw .system(code)
     }
-    if status.st_mode & S_IFMT == S_IFREG { return .file(SiteFile(file, status, in: self)) }
+    if status.st_mode & S_IFMT == S_IFREG { return .file(SiteFile(file, status, in: self, for: client)) }
     close(file)
-    release()
+    release(client)
     if status.st_mode & S_IFMT == S_IFDIR { return .folder }
     throw .notFound
   }
 
-  fileprivate func release() { openFiles.subtract(1, ordering: .relaxed) }
+  /// Counts one more; false if that would be too many.
+  private func take(_ client: IPAddress?) -> Bool {
+    opened.withLock { opened in
+      guard opened.count < maximumOpenFiles else { return false }
+      if let client {
+        let count = opened.byClient[client, default: 0]
+        guard count < max(1, maximumOpenFiles / 2) else { return false }
+        opened.byClient[client] = count + 1
+      }
+      opened.count += 1
+      return true
+    }
+  }
+
+  fileprivate func release(_ client: IPAddress?) {
+    opened.withLock { opened in
+      opened.count -= 1
+      guard let client, let count = opened.byClient[client] else { return }
+      opened.byClient[client] = count > 1 ? count - 1 : nil
+    }
+  }
 
   private static func failure(_ code: Int32) -> Failure {
     switch code {
@@ -87,10 +116,12 @@ final class SiteFile: Sendable {
   let lastModified: HTTPDate?
   private let descriptor: Int32
   private let folder: SiteFolder
+  private let client: IPAddress?
 
-  fileprivate init(_ descriptor: Int32, _ status: stat, in folder: SiteFolder) {
+  fileprivate init(_ descriptor: Int32, _ status: stat, in folder: SiteFolder, for client: IPAddress?) {
     self.descriptor = descriptor
     self.folder = folder
+    self.client = client
     length = UInt64(max(0, status.st_size))
     lastModified = HTTPDate(secondsSince1970: UInt64(max(0, status.st_mtim.tv_sec)))
     func hex(_ number: some BinaryInteger) -> String { String(number, radix: 16) }
@@ -100,7 +131,7 @@ final class SiteFile: Sendable {
 
   deinit {
     close(descriptor)
-    folder.release()
+    folder.release(client)
   }
 
   /// Reads up to `count` bytes; nothing at the end of the file.

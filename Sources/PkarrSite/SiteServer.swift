@@ -27,10 +27,12 @@ public final class SiteServer: Sendable {
     public var port: UInt16 = 0
     /// Threads that serve connections.
     public var threads = 1
-    /// Files that are open at the same time. Beyond, requests are answered with 503.
+    /// Files that are open at the same time, half of them for one address. Beyond, requests are answered with 503.
     public var maximumOpenFiles = 512
     /// Open connections in all.
     public var maximumConnections = 4096
+    /// Open connections of one address.
+    public var maximumConnectionsPerAddress = 256
 
     /// A site on the loopback interface.
     public init(folder: String, keypair: Keypair) {
@@ -64,6 +66,7 @@ public final class SiteServer: Sendable {
     // A request for a file needs no body.
     settings.maximumBodyBytes = 64 << 10
     settings.maximumConnections = configuration.maximumConnections
+    settings.maximumConnectionsPerAddress = configuration.maximumConnectionsPerAddress
     settings.maximumConcurrentStreams = 32
     do {
       settings.tls = try TLSServerContext(

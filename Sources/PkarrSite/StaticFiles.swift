@@ -18,12 +18,13 @@ struct StaticFiles: Sendable {
       return refusal
     }
     guard let path = SitePath(request.target) else { return Self.notFound }
+    let client = request.context.clientAddress
     do throws(SiteFolder.Failure) {
       if path.isFolder {
-        guard case .file(let file) = try folder.open(path.index) else { return Self.notFound }
+        guard case .file(let file) = try folder.open(path.index, for: client) else { return Self.notFound }
         return try response(to: request, with: file, type: MediaType.of(path.index))
       }
-      switch try folder.open(path.text) {
+      switch try folder.open(path.text, for: client) {
       case .file(let file): return try response(to: request, with: file, type: MediaType.of(path.text))
       case .folder: return Self.redirect(request.target)
       }

@@ -21,8 +21,9 @@ struct Pubky {
         .init("pubky resolve 8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo", "Look up the records of a key"),
       ],
       [
-        KeyCommands.group, PublishCommand.command, ResolveCommand.command, GetCommand.command, ServeCommand.command,
-        PacketCommands.group, RelayCommand.command, DHTCommands.group, TestnetCommand.command, DemoCommand.command,
+        UpCommand.command, KeyCommands.group, PublishCommand.command, ResolveCommand.command, GetCommand.command,
+        ServeCommand.command,
+        PacketCommands.group, RelayCommand.command, DHTCommands.group, TestnetCommand.command,
         CompletionsCommand.command, ManCommand.command,
       ]),
     version: version)

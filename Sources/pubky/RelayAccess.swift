@@ -98,12 +98,26 @@ enum RelayAccess {
     } catch {
       switch error.error {
       case .notFound: newest = 0
-      case .invalidSignedPacket(let seq): newest = max(0, seq)
+      case .invalidSignedPacket(let seq):
+        try checkUnproven(seq)
+        newest = max(0, seq)
       default: throw explain(error, keypair.publicKey)
       }
     }
     return try ZoneInput.sign(
       zone, by: keypair, timestamp: try PacketExchange.timestamp(toReplace: newest, console))
+  }
+
+  /// Refuses a version that a relay only claims, without the item that would prove it, and that lies far ahead: if relays
+  /// could name any version, a lie would make the owner sign the last one there is, and nothing could follow it.
+  private static func checkUnproven(_ seq: Int64) throws(CommandError) {
+    let limit = Timestamp.now().adding(seconds: 86400)
+    guard seq > 0, Timestamp(seq: seq) > limit else { return }
+    throw CommandError(
+      "invalid_packet", "a version from the future is said to be published, \(seq), that is no signed packet",
+      details: ["Nobody has proved that. What follows such a version cannot be replaced by much after it."],
+      advice: "Nothing was signed. Publish through the DHT alone, without --relay: it proves what it holds.",
+      exitCode: .refused)
   }
 
   // MARK: - Failures

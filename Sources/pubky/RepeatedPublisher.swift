@@ -16,11 +16,28 @@ struct RepeatedPublisher: Sendable {
   let relays: PkarrClientConfiguration?
   let console: Console
   let logger: Logger
+  /// Whether a newer packet that somebody else publishes under the key is kept alive in the place of the own one, until the
+  /// file changes. Otherwise it is an error.
+  var keepsNewer = false
+  /// Hears of each publication in the DHT, in the place of a line for people.
+  var onPublication: (@Sendable (Publication) async throws -> Void)?
+
+  /// One publication in the DHT.
+  struct Publication: Sendable {
+    var zone: ZoneInput.Zone
+    var packet: SignedPacket
+    var outcome: PutOutcome
+    var took: Duration
+    /// True unless the same packet was published before.
+    var isChanged: Bool
+  }
 
   /// The zone that is to be published, the packet that it was signed into, and what was said about its file.
   private struct State {
     var zone: ZoneInput.Zone
     var packet: SignedPacket?
+    /// The packet that was published last.
+    var last: SignedPacket?
     var complaint: CommandError?
     var node: MainlineNode?
     var client: PkarrClient?
@@ -42,7 +59,13 @@ struct RepeatedPublisher: Sendable {
         try await pause(interval, unlessChanged: state.zone.path)
       } catch let failure as QueryFailure {
         switch failure {
-        case .notMostRecent, .conflictRisk, .casFailed, .invalidItem: throw Network.explain(failure, bootstrap)
+        case .notMostRecent, .conflictRisk:
+          if keepsNewer {
+            try await wait(Self.headline(failure), &state)
+          } else {
+            throw Network.explain(failure, bootstrap)
+          }
+        case .casFailed, .invalidItem: throw Network.explain(failure, bootstrap)
         case .cancelled: throw CancellationError()
         case .noNodes, .timeout, .rejected: try await wait(Self.headline(failure), &state)
         }
@@ -63,17 +86,38 @@ struct RepeatedPublisher: Sendable {
     } else {
       packet = try await PublishCommand.sign(state.zone, keypair, through: node, console)
     }
-    let outcome = try await PacketExchange.publish(packet, through: node)
-    state.packet = packet
+    let (published, outcome) = try await publish(packet, through: node)
+    let isChanged = state.last.map { !$0.isSame(as: published) } ?? true
+    state.packet = published
+    state.last = published
     state.failures = 0
     logger.info(
       "packet.published",
       [
-        "key": "\(packet.publicKey.z32)", "timestamp": JSON(packet.timestamp.microseconds),
+        "key": "\(published.publicKey.z32)", "timestamp": JSON(published.timestamp.microseconds),
         "stored": JSON(outcome.stored),
       ])
     PublishCommand.warn(outcome, bootstrap: bootstrap, console)
-    try PublishCommand.report(state.zone, packet, outcome, took: .now - start, next: interval, console)
+    let took = ContinuousClock.now - start
+    if let onPublication {
+      return try await onPublication(
+        Publication(zone: state.zone, packet: published, outcome: outcome, took: took, isChanged: isChanged))
+    }
+    try PublishCommand.report(state.zone, published, outcome, took: took, next: interval, console)
+  }
+
+  /// Publishes a packet, or what is newer than it.
+  private func publish(
+    _ packet: SignedPacket, through node: MainlineNode
+  ) async throws -> (SignedPacket, PutOutcome) {
+    do {
+      return (packet, try await PacketExchange.publish(packet, through: node))
+    } catch let failure as QueryFailure where keepsNewer {
+      guard failure.isOutdated,
+        case .packet(let found) = try await PacketExchange.newest(of: keypair.publicKey, from: node)
+      else { throw failure }
+      return (found.packet, try await PacketExchange.publish(found.packet, through: node))
+    }
   }
 
   private func publishThroughRelays(_ configuration: PkarrClientConfiguration, _ state: inout State) async throws {
@@ -133,6 +177,7 @@ struct RepeatedPublisher: Sendable {
     switch failure {
     case .rejected(let code, _): "every node refused the packet: \(Network.meaning(ofCode: code))"
     case .timeout(_?): "no node confirmed that it stored the packet"
+    case .notMostRecent, .conflictRisk: "somebody else publishes under this key"
     default: "no DHT node answered"
     }
   }
@@ -172,5 +217,15 @@ struct RepeatedPublisher: Sendable {
       guard (try? await Task.sleep(for: .milliseconds(50))) != nil else { return nil }
     }
     return nil
+  }
+}
+
+extension QueryFailure {
+  /// True if the network holds something that is newer, or as new.
+  fileprivate var isOutdated: Bool {
+    switch self {
+    case .notMostRecent, .conflictRisk: true
+    default: false
+    }
   }
 }

@@ -152,3 +152,15 @@ import Testing
     #expect(Endpoint(text) == nil)
   }
 }
+
+@Suite("Endpoints of two families")
+struct AlternatingFamiliesTests {
+  @Test("the families come by turns, beginning with that of the first, each in its order")
+  func order() {
+    let v4 = (1...3).map { Endpoint(IPAddress("192.0.2.\($0)")!, port: 1) }
+    let v6 = (1...2).map { Endpoint(IPAddress("2001:db8::\($0)")!, port: 1) }
+    #expect((v4 + v6).alternatingFamilies() == [v4[0], v6[0], v4[1], v6[1], v4[2]])
+    #expect((v6 + v4).alternatingFamilies() == [v6[0], v4[0], v6[1], v4[1], v4[2]])
+    #expect(v4.alternatingFamilies() == v4 && [Endpoint]().alternatingFamilies() == [])
+  }
+}

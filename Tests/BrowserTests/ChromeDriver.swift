@@ -56,7 +56,8 @@ final class ChromeDriver: Sendable {
   }
 
   /// A browser with a profile of its own. It reaches this machine only; `relay.test` is a name without a certificate.
-  func browser(_ arguments: [String] = []) async throws -> Browser {
+  /// `blocksStorage`: as a person can set it, it keeps nothing for any site.
+  func browser(_ arguments: [String] = [], blocksStorage: Bool = false) async throws -> Browser {
     let downloads = folder.appending(path: "downloads-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: downloads, withIntermediateDirectories: true)
     let options: [String: Any] = [
@@ -66,7 +67,10 @@ final class ChromeDriver: Sendable {
         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1100,1000",
         "--host-resolver-rules=MAP relay.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
       ] + arguments,
-      "prefs": ["download.default_directory": downloads.path, "download.prompt_for_download": false],
+      "prefs": [
+        "download.default_directory": downloads.path, "download.prompt_for_download": false,
+        "profile.default_content_setting_values.cookies": blocksStorage ? 2 : 1,
+      ] as [String: Any],
     ]
     let limits = Dictionary(
       uniqueKeysWithValues: ["script", "pageLoad"].map { ($0, Self.patience.components.seconds * 1000) })

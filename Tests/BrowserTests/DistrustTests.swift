@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
 import Pkarr
+import Synchronization
 import Testing
 
 @testable import PkarrRelay
@@ -172,6 +173,31 @@ struct DistrustTests {
       // Back leads to what was there before.
       try await browser.run("history.back()")
       try await browser.wait("location.search === '' && !document.querySelector('#result').children.length")
+    }
+  }
+
+  @Test("a version that the relay only claims does not make anybody sign the last one there is")
+  func claimedVersion() async throws {
+    let puts = Mutex(0)
+    try await withBrowser({ request in
+      if request.method == .put { puts.withLock { $0 += 1 } }
+      return request.method == .put
+        ? HTTPResponse(.noContent)
+        : HTTPResponse(.notFound, fields: ["pkarr-invalid-signed-packet-seq": "\(Int64.max - 1)"])
+    }) { relay, browser in
+      try await browser.press("Create a key")
+      try await browser.addRecord("@", "TXT", "mine")
+      try await browser.press("Publish")
+      try await browser.waitFor("a version from the future that it cannot prove", in: "#my-key .notice.bad")
+      #expect(puts.withLock { $0 } == 0)
+      // One that may well be there is exceeded.
+      relay.change { request in
+        if request.method == .put { puts.withLock { $0 += 1 } }
+        return request.method == .put
+          ? HTTPResponse(.noContent) : HTTPResponse(.notFound, fields: ["pkarr-invalid-signed-packet-seq": "7"])
+      }
+      try await browser.publish()
+      #expect(puts.withLock { $0 } == 1)
     }
   }
 

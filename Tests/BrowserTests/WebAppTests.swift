@@ -120,8 +120,18 @@ struct WebAppTests {
       try await browser.press("Forget it")
       try await browser.wait("localStorage.length === 0")
 
-      for form in ["hex", "pkcs8"] {
-        let text = try await pubky(["key", "export", file.path, "--format", form], stand)
+      for half in ["spki", "z32"] {
+        for json in [[], ["--json"]] {
+          let text = try await pubky(["key", "export", file.path, "--format", half] + json, stand)
+          try await browser.press("Import a key")
+          try await browser.write(text, into: "#secret")
+          try await browser.press("Import")
+          try await browser.waitFor("This is the public half of a key", in: "dialog .fault")
+          try await browser.press("Cancel")
+        }
+      }
+      for form in [["hex"], ["pkcs8"], ["hex", "--json"], ["pkcs8", "--json"]] {
+        let text = try await pubky(["key", "export", file.path, "--format"] + form, stand)
         try await browser.press("Import a key")
         try await browser.write("not a key", into: "#secret")
         try await browser.press("Import")
@@ -167,6 +177,42 @@ struct WebAppTests {
       try await browser.write(String(repeating: "x", count: 1000 - 12 - 59 - 10 - 4), into: ".editor [data-field=data]")
       try await browser.waitFor("1000 of 1000 bytes", in: ".meter")
       try await browser.publish()
+    }
+  }
+
+  @Test("a browser that keeps nothing says so, and the key works until the page is closed")
+  func blockedStorage() async throws {
+    try await withRelay { stand, relay, driver in
+      let browser = try await driver.browser(blocksStorage: true)
+      try await browser.open(relay)
+      try await browser.waitFor("This browser keeps nothing for this page", in: "#my-key .notice.warn")
+      #expect(
+        try await browser.text(
+          "(() => { try { return localStorage.length } catch (fault) { return fault.name } })()") == "SecurityError")
+      try await browser.press("Create a key")
+      let key = try await browser.myKey()
+      try await browser.waitFor("A key lives only until the page is closed", in: "#my-key .card .notice.warn")
+      try await browser.waitFor("It is only in this page", in: "#my-key details[open]")
+      try await browser.look("9-nothing-kept")
+      try await browser.addRecord("@", "TXT", "while it lasts")
+      try await browser.publish()
+      let found = try await pubky(["resolve", key, "--relay", relay, "--no-dht", "@", "TXT"], stand)
+      #expect(found.contains("while it lasts"))
+      let leaving = """
+        (() => { const event = new Event('beforeunload', { cancelable: true }); dispatchEvent(event); return event.defaultPrevented })()
+        """
+      #expect(try await browser.isTrue(leaving))
+      let secret = try await browser.text("document.querySelector('#my-key details code').textContent")
+      try await browser.press("Save as a file")
+      #expect(try await !browser.isTrue(leaving))
+
+      try await browser.open(relay)
+      try await browser.press("Import a key")
+      try await browser.write(#"{"key":"\#(key)","format":"hex","secret":true,"text":"\#(secret)"}"#, into: "#secret")
+      try await browser.press("Import")
+      #expect(try await browser.myKey() == key)
+      try await browser.wait("document.querySelector('.editor [data-field=data]')?.value === 'while it lasts'")
+      #expect(try await browser.complaints() == [])
     }
   }
 

@@ -31,7 +31,7 @@ struct CommandLineTests {
         ["key", "new"], ["key", "show"], ["key", "export"], ["publish"], ["resolve"], ["get"], ["serve"],
         ["packet", "sign"], ["packet", "inspect"], ["dht", "node"], ["dht", "info"], ["dht", "ping"],
         ["dht", "find-node"], ["dht", "get"],
-        ["dht", "put"], ["dht", "peers"], ["dht", "announce"], ["relay"], ["testnet"], ["demo"], ["completions"],
+        ["dht", "put"], ["dht", "peers"], ["dht", "announce"], ["relay"], ["testnet"], ["up"], ["completions"],
       ]
       #expect(Set(all) == expected)
       for path in all {
@@ -70,6 +70,9 @@ struct CommandLineTests {
       (["dht", "node", "--no-bootstrap", "--bootstrap", "1.2.3.4:5"], "exclude each other"),
       (["testnet", "--nodes", "0"], "--nodes: \"0\" is not a whole number from 1"),
       (["testnet", "--nodes", "100", "--port", "65500"], "beyond 65535"),
+      (["up", "--port", "65536"], "\"65536\" is not a whole number from 0 to 65535"),
+      (["up", "--mainnet", "--bootstrap", "127.0.0.1:1"], "--mainnet and --bootstrap exclude each other"),
+      (["up", "/nowhere.zone"], "/nowhere.zone: a zone file cannot be read"),
       (["get"], "URL is missing"), (["get", "ftp://x/"], "is not an address"), (["get", "a b"], "is not an address"),
       (["get", "localhost", "-H", "nocolon"], "\"nocolon\" is not a field"),
       (["get", "localhost", "-H", "Host: x"], "host is not for you to set"),

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("pubky dht, testnet and demo")
+@Suite("pubky dht and testnet")
 struct DHTCommandTests {
   @Test("a testnet tells its entrances, as lines or as an object, and takes the ports that it is given")
   func testnet() async throws {
@@ -186,40 +186,6 @@ struct DHTCommandTests {
       #expect(outcome.status == 2 && outcome.output.isEmpty)
       #expect(outcome.errors.hasPrefix("pubky: " + message), "\(outcome.errors)")
       if let advice { #expect(outcome.errors.contains(advice)) }
-    }
-  }
-
-  @Test("the demonstration makes a key once, publishes, resolves, and its suggestions work as they are printed")
-  func demo() async throws {
-    try await PubkyCommand.inFolder { pubky in
-      try pubky.write("my zone", PublishResolveTests.zone)
-      for round in 0..<2 {
-        let demo = try pubky.start("demo", "my zone")
-        #expect(await demo.firstLine { $0 == "  Ctrl-C stops everything." } != nil)
-        let suggestions = await demo.lines(until: { $0 == "  Ctrl-C stops everything." })
-          .filter { $0.hasPrefix("      /") }.map { $0.trimmingCharacters(in: .whitespaces) }
-        #expect(suggestions.count == 3)
-        for line in suggestions {
-          let process = Process()
-          process.executableURL = URL(fileURLWithPath: "/bin/sh")
-          process.arguments = ["-c", line]
-          process.environment = pubky.environment
-          process.currentDirectoryURL = pubky.folder
-          process.standardOutput = FileHandle.nullDevice
-          try process.run()
-          process.waitUntilExit()
-          #expect(process.terminationStatus == 0, "\(line)")
-        }
-        demo.interrupt()
-        let outcome = await demo.end()
-        #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
-        #expect(outcome.output.contains("(new; keep it secret)") == (round == 0))
-        #expect(outcome.output.contains("3 records, "))
-        #expect(outcome.output.contains("signature verified"))
-        #expect(try pubky.mode(".config/pubky/demo.key") == 0o600)
-      }
-      let missing = try await pubky.run("demo")
-      #expect(missing.status == 2 && missing.errors.contains("there is no examples/zone here"))
     }
   }
 }

@@ -163,6 +163,83 @@ struct RelayCommandTests {
     }
   }
 
+  @Test("a lookup is timed cold, from the cache and at the whole network, over the DHT, a relay, or both")
+  func timings() async throws {
+    try await PubkyCommand.inFolder { pubky in
+      let (file, key) = try await pubky.newKey()
+      try await pubky.withTestnet { bootstrap in
+        try await pubky.withRelay(bootstrap: bootstrap) { relay in
+          let published = try await pubky.run("publish", "-", "-k", file, "-b", bootstrap, "--json", input: Self.zone)
+          let timestamp = try #require(try object(published)["timestamp"])
+          for (network, sources) in [
+            (["-b", bootstrap], ["dht"]), (["-r", relay.url, "--no-dht"], [relay.url]),
+            (["-r", relay.url, "-b", bootstrap], ["dht", relay.url]),
+          ] {
+            let outcome = try await pubky.run(["resolve", "https://\(key)/", "--timings", "--json"] + network)
+            let lookups = try outcome.objects()
+            #expect(lookups.map { $0["lookup"]?.text } == ["cold", "cached", "network"], "\(outcome.errors)")
+            #expect(lookups.map { $0["policy"]?.text } == ["CacheFirst", "CacheFirst", "NetworkOnly"])
+            #expect(lookups.allSatisfy { $0["microseconds"]?.integer ?? -1 >= 0 && $0["timestamp"] == timestamp })
+            #expect(lookups.allSatisfy { $0["stale"] == .bool(false) } && lookups.count == 3)
+            #expect(lookups[1]["source"] == .text("cache"))
+            for lookup in [lookups[0], lookups[2]] { #expect(sources.contains(lookup["source"]?.text ?? "")) }
+            let plain = try await pubky.run(["resolve", key, "--timings"] + network)
+            let rows = plain.output.split(separator: "\n").map { $0.split(separator: "\t") }
+            #expect(rows.map(\.first) == ["cold", "cached", "network"] && rows.allSatisfy { $0.count == 5 })
+          }
+          let nobody = try await pubky.run(
+            "resolve", try await pubky.newKey("no.key").key, "--timings", "-b", bootstrap)
+          #expect(nobody.status == 1 && nobody.output.isEmpty && nobody.errors.contains("nothing is published"))
+          let mixed = try await pubky.run("resolve", key, "--timings", "--policy", "CacheOnly", "-b", bootstrap)
+          #expect(mixed.status == 2 && mixed.errors.contains("--timings excludes NAME, --watch and --policy"))
+        }
+      }
+    }
+  }
+
+  // MARK: The command line of other relays
+
+  @Test("the log filter of other relays sets the level, the most detailed of its targets, and --log-level wins")
+  func logFilter() async throws {
+    try await PubkyCommand.inFolder { pubky in
+      try await pubky.withTestnet(["--nodes", "2"]) { bootstrap in
+        let path = try pubky.write("relay.toml", PubkyCommand.relaySettings(bootstrap: bootstrap))
+        for (options, isTold) in [
+          ([], true), (["-t", "pkarr_relay=error"], false), (["-t", "pkarr_relay=error,tower_http=debug"], true),
+          (["--tracing-env-filter=off"], false), (["-t", "warn", "--log-level", "info"], true),
+          (["-t", "debug", "--log-level", "critical"], false),
+        ] {
+          let relay = try pubky.start(["relay", "-c", path] + options)
+          defer { relay.kill() }
+          #expect(await relay.firstLine { $0.hasPrefix("http://localhost:") } != nil)
+          relay.terminate()
+          let outcome = await relay.end()
+          #expect(outcome.status == 0)
+          #expect(outcome.errors.contains("relay.started") == isTold, "\(options): \(outcome.errors)")
+        }
+      }
+    }
+  }
+
+  @Test("with --testnet a relay has a network of its own on port 15411, whatever --config says")
+  func testnetWins() async throws {
+    try await PubkyCommand.inFolder { pubky in
+      let missing = pubky.path("nothing.toml")
+      let relay = try pubky.start("relay", "--config", missing, "--testnet", "--json")
+      defer { relay.kill() }
+      guard let line = await relay.firstLine({ $0.hasPrefix("{") }) else {
+        // The port of a testnet is a fixed one, and another program has it: said as clearly.
+        let outcome = await relay.end()
+        #expect(outcome.status == 2 && outcome.errors.contains("\"error\":\"port_in_use\""), "\(outcome.errors)")
+        return
+      }
+      let fields = try JSONDecoder().decode([String: JSONField].self, from: Data(line.utf8))
+      #expect(fields["url"] == .text("http://localhost:15411"))
+      relay.interrupt()
+      #expect(await relay.end().status == 0)
+    }
+  }
+
   // MARK: Mistakes
 
   @Test("mistakes with relays on the command line are exit code 2; a relay that cannot be reached is 1")
@@ -209,7 +286,7 @@ struct RelayCommandTests {
         ("[rate_limiter]\nbehind_proxy = false\nquota = \"2r/x\"\n", [":3:", "rate_limiter.quota", "2r/s, 100r/m"]),
         (
           "[rate_limiter]\nbehind_proxy = false\nquota = \"2r/s\"\ndht_quota = \"2r/s\"\nuser_dht_quota = \"2r/s\"\n"
-            + "burst_size = 2\n", [":6:", "rate_limiter.burst_size", "burst"]
+            + "burst_size = 2\n", [":6:", "rate_limiter.burst_size", "dht_burst"]
         ),
         ("[htpp]\nport = 80\n", [":1:", "htpp", "http"]),
         ("[http]\nport = 65536\n", [":2:", "http.port"]),

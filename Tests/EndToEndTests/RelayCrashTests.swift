@@ -66,6 +66,41 @@ struct RelayCrashTests {
     }
   }
 
+  @Test(
+    "what a killed relay without a place for its cache leaves behind is removed by the next one, while a living one keeps its own"
+  )
+  func leftovers() async throws {
+    try await PubkyCommand.inFolder { pubky in
+      var pubky = pubky
+      let temporary = pubky.path("temporary")
+      try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+      pubky.environment["TMPDIR"] = temporary
+      func directories() throws -> Set<String> { Set(try FileManager.default.contentsOfDirectory(atPath: temporary)) }
+      try await pubky.withTestnet(["--nodes", "2"]) { bootstrap in
+        let path = try pubky.write("relay.toml", PubkyCommand.relaySettings(bootstrap: bootstrap))
+        let killed = try await pubky.startRelay(path)
+        let abandoned = try directories()
+        #expect(abandoned.count == 1)
+        killed.command.kill()
+        _ = await killed.command.end()
+        #expect(try directories() == abandoned)
+
+        let living = try await pubky.startRelay(path)
+        defer { living.command.kill() }
+        let own = try directories()
+        #expect(own.count == 1 && own.isDisjoint(with: abandoned))
+        let other = try await pubky.startRelay(path)
+        defer { other.command.kill() }
+        #expect(try directories().isSuperset(of: own) && directories().count == 2)
+        for relay in [other, living] {
+          relay.command.terminate()
+          #expect(await relay.command.end().status == 0)
+        }
+        #expect(try directories().isEmpty)
+      }
+    }
+  }
+
   /// Puts packets over many connections, and kills the relay once so many were accepted.
   private func put(_ packets: [SignedPacket], at relay: RunningRelay, killAfter count: Int) async -> Progress {
     let progress = Progress(packets)

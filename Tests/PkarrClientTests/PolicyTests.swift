@@ -1,3 +1,4 @@
+import Foundation
 import MainlineProtocol
 import Pkarr
 import TestSupport
@@ -8,10 +9,16 @@ import Testing
 @Suite("Policies, bounds and errors")
 struct PolicyTests {
   @Test("policies have exactly the texts that relays take")
-  func policyTexts() {
+  func policyTexts() throws {
     #expect(ResolvePolicy.allCases.map(\.description) == ["CacheOnly", "CacheFirst", "NetworkOnly"])
     for policy in ResolvePolicy.allCases { #expect(ResolvePolicy(policy.description) == policy) }
     for text in ["", "cacheFirst", "CACHEFIRST", "CacheFirst ", "NetworkFirst"] { #expect(ResolvePolicy(text) == nil) }
+    let coded = try JSONEncoder().encode(ResolvePolicy.allCases)
+    #expect(String(decoding: coded, as: UTF8.self) == #"["CacheOnly","CacheFirst","NetworkOnly"]"#)
+    #expect(try JSONDecoder().decode([ResolvePolicy].self, from: coded) == ResolvePolicy.allCases)
+    #expect(throws: DecodingError.self) {
+      try JSONDecoder().decode([ResolvePolicy].self, from: Data(#"["cacheOnly"]"#.utf8))
+    }
   }
 
   @Test("a packet is accepted exactly as long as its time to live has not passed")

@@ -148,9 +148,21 @@ struct RelayConfigurationTests {
       let text = limiter.split(separator: "\n").filter { !$0.hasPrefix("\(key) =") }.joined(separator: "\n")
       #expect(failure(text)?.contains("rate_limiter.\(key): this key is required and missing") == true)
     }
-    #expect(failure("[rate_limiter]\nbehind_proxy = false\nper_second = 7\nburst_size = 13") != nil)
-    #expect(failure(limiter + "per_second = 7")?.contains("rate_limiter.per_second: no such key") == true)
-    #expect(failure(limiter + "burst_size = 7")?.contains("rate_limiter.burst_size: no such key") == true)
+    let old = "[rate_limiter]\nbehind_proxy = false\nburst_size = 13\nper_second = 7"
+    for (text, message) in [
+      (old, "relay.toml:3:14: rate_limiter.burst_size: this is a key of relays before 1.0; burst, dht_burst"),
+      (
+        limiter + "per_second = 7",
+        "relay.toml:6:14: rate_limiter.per_second: this is a key of relays before 1.0; quota"
+      ),
+      (
+        limiter + "burst_size = 7",
+        "relay.toml:6:14: rate_limiter.burst_size: this is a key of relays before 1.0; burst"
+      ),
+    ] {
+      #expect(failure(text)?.hasPrefix(message) == true, "\(failure(text) ?? "none")")
+    }
+    #expect(failure(old.replacing("burst_size = 13", with: ""))?.contains("quota (as in \"2r/s\"), dht_quota") == true)
   }
 
   @Test("what other relays cannot be told")

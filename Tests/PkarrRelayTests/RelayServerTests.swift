@@ -9,6 +9,7 @@ import Pkarr
 import PkarrClient
 import PkarrStore
 import TLS
+import TestSupport
 import Testing
 
 @testable import PkarrRelay
@@ -160,7 +161,7 @@ struct RelayServerTests {
     let warning = try #require(logged.first { $0.contains("\"event\":\"cache.ephemeral\"") })
     let object = try #require(try JSONSerialization.jsonObject(with: Data(warning.utf8)) as? [String: Any])
     let directory = try #require(object["directory"] as? String)
-    #expect(Timestamp(String(directory.split(separator: "/").last ?? "")) != nil)
+    #expect(directory.contains("/pubky-relay-"))
     #expect(!FileManager.default.fileExists(atPath: directory))
     #expect(logged.contains { $0.contains("\"event\":\"relay.started\"") })
     #expect(logged.last?.contains("\"event\":\"relay.stopped\"") == true)
@@ -333,6 +334,20 @@ struct RelayServerTests {
       let endpoint = relay.localEndpoints[1]
       let trust = TLSClientConfiguration(trust: .file(path: folder.path + "/development-authority/authority.pem"))
       let certified = try RelayClientFixture(endpoint, scheme: .https, tls: trust)
+      // What clients use: the relay's address alone, with the certificate checked.
+      let address = try RelayURL("https://localhost:\(endpoint.port)")
+      var known = HTTPClientConfiguration()
+      known.tls = trust
+      let encrypted = RelayClient(address, transport: HTTPRelayTransport(try HTTPClient(known)))
+      let other = try makePacket(Keypair())
+      #expect(try await encrypted.publish(other) >= 1)
+      #expect(try await encrypted.resolve(other.publicKey, policy: .cacheOnly).isSame(as: other))
+      let unknown = RelayClient(address, transport: HTTPRelayTransport(try HTTPClient()))
+      await #expect {
+        try await unknown.resolve(other.publicKey, policy: .cacheOnly)
+      } throws: { error in
+        if case RelayError.request(let reason) = error { reason.contains("certificate") } else { false }
+      }
       #expect(try await certified.get(packet.publicKey).body == packet.relayPayload)
       var settings = HTTPClientConfiguration()
       settings.tls = TLSClientConfiguration(trust: .rawKeysOnly)
@@ -492,16 +507,13 @@ struct RelayServerTests {
 
   @Test("a relay can bring its own network along")
   func testnet() async throws {
-    let relay = try await RelayServer.testnet(testOptions())
-    do throws(RelayStartError) {
-      try await relay.start()
-    } catch {
-      // Its port is a fixed one, and somebody else may have it.
-      guard case .system(let cause) = error, cause.isAddressInUse else { throw error }
-      return
-    }
-    #expect(relay.localURL == "http://localhost:15411")
-    let client = try RelayClientFixture(Endpoint(.loopbackV4, port: 15411))
+    #expect(RelayServer.testnetPort == 15411)
+    let free = UInt16(try FreePort.take())
+    let relay = try await RelayServer.testnet(testOptions(), port: free)
+    #expect(relay.configuration.http.host == [.anyV4] && relay.configuration.rateLimiter == nil)
+    try await relay.start()
+    #expect(relay.localURL == "http://localhost:\(free)")
+    let client = try RelayClientFixture(Endpoint(.loopbackV4, port: free))
     let packet = try makePacket(Keypair())
     #expect(try await client.put(packet).status == .noContent)
     #expect(try await client.get(packet.publicKey).body == packet.relayPayload)

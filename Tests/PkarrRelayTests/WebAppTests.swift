@@ -63,7 +63,25 @@ struct WebAppTests {
   @Test("packing leaves out what only people need, and nothing else")
   func packing() {
     for (source, packed) in [
-      ("const a = 1;\n\n// why\nlet b = a + +a;", "let a=1;let b=a+ +a;"),
+      ("const a = 1;\n\n// why\nlet b = a + +a;", "let a=1,b=a+ +a;"),
+      (
+        "let a = [1, 2];\nf();\nconst b = (x) => {\n  const c = 1;\n  return c;\n};\nconst d = 2;",
+        "let a=[1,2];f();let b=x=>{let c=1;return c},d=2;"
+      ),
+      ("for (let i = 0; i < 3; i++) g(i);\nconst a = 1;", "for(let i=0;i<3;i++)g(i);let a=1;"),
+      ("const { a, b } = c;\nconst d = `${a ? `;${b}` : ''};`;\nlet e;", "let {a,b}=c,d=`${a?`;${b}`:''};`,e;"),
+      ("if (a) {\n  b();\n}\nlet c = {\n  d: 1,\n}\ne();", "if(a){b()}let c={d:1,}\ne();"),
+      ("function f() {\n  g();\n}\nfunction h() {}\n(i)();", "function f(){g()}function h(){}\n(i)();"),
+      (
+        "class A {\n  b() {\n    c();\n  }\n\n  #d = () => {\n    e();\n  }\n  f() {}\n}",
+        "class A{b(){c()}#a=()=>{e()}\nf(){}}"
+      ),
+      (
+        "class A {\n  #one = '#two';\n  #two() {\n    return this.#one + `#${b.#two()}`;\n  }\n}",
+        "class A{#a='#two';#b(){return this.#a+`#${b.#b()}`}}"
+      ),
+      ("try {\n  a();\n} catch {\n  b();\n}\nc();", "try{a()}catch{b()}c();"),
+      ("a.let = 1;\nb.const = 2;", "a.let=1;b.const=2;"),
       ("import { x,\n  y } from './z.js';\nexport const f = (x) => x / 2 / 3;", "let f=x=>x/2/3;"),
       ("/** Doc. */\nexport function f(a) {\n  return /[/ ]  '/.test(a);\n}", "function f(a){return/[/ ]  '/.test(a)}"),
       ("a = 'it\\'s  // no comment';", "a='it\\'s  // no comment';"),

@@ -126,6 +126,44 @@ struct SiteTests {
     }
   }
 
+  @Test("a packet of a stranger does not decide how many places are looked at, and a key with a slip is no domain")
+  func bounds() async throws {
+    let fixture = try SiteFixture()
+    try fixture.write("index.html", "home")
+    let site = try await fixture.server()
+    for (count, isFound) in [(15, true), (16, false)] {
+      var bindings: [ServiceBinding] = []
+      for index in 0..<count {
+        var binding = ServiceBinding(priority: UInt16(index), target: try DomainName("a\(index)"))
+        binding.setMandatory([ServiceBinding.Key(rawValue: 4711)])
+        try binding.set(ServiceBinding.Key(rawValue: 4711), to: [])
+        bindings.append(binding)
+      }
+      var good = ServiceBinding(priority: 1000, target: .root)
+      good.setPort(site.localEndpoints[0].port)
+      let packet = try SignedPacket(signedBy: fixture.keypair) {
+        for binding in bindings { Record("@", .https(binding)) }
+        Record("@", .https(good))
+        A("@", "127.0.0.1")
+      }
+      var configuration = HTTPClientConfiguration()
+      configuration.findKeys { _ in packet }
+      let client = try HTTPClient(configuration)
+      let request = HTTPClientRequest(.get, try #require(HTTPURL(site.url)))
+      if isFound {
+        #expect(try await client.send(request).status == .ok)
+      } else {
+        await #expect(performing: { try await client.send(request) }, throws: { "\($0)".contains("4711") })
+      }
+      let slip = "y" + site.url.dropFirst("https://".count + 1).dropLast()
+      for scheme in ["http", "https"] {
+        let wrong = HTTPClientRequest(.get, try #require(HTTPURL("\(scheme)://www.\(slip.prefix(51))v/")))
+        await #expect(performing: { try await client.send(wrong) }, throws: { "\($0)".contains("is not a key") })
+      }
+    }
+    await site.shutdown(grace: .zero)
+  }
+
   @Test("endpoints of a client are found lazily, and the first of each kind at once")
   func clientEndpoints() async throws {
     try await withNetwork { client, _ in

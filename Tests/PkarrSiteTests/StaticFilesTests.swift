@@ -1,3 +1,4 @@
+import Addresses
 import Foundation
 import HTTP
 import Testing
@@ -135,5 +136,27 @@ struct StaticFilesTests {
     #expect(refused.status == .serviceUnavailable && refused.fields[.retryAfter] == "1")
     held.removeAll()
     #expect(try ask().status == .ok)
+  }
+
+  @Test("one client gets half of the files that may be open, an IPv6 network as one, and others the rest")
+  func openFilesOfOneClient() throws {
+    let limited = try fixture.files(maximumOpenFiles: 4)
+    try fixture.write("large", Data(count: 200_000))
+    func ask(_ client: String) throws -> HTTPResponse {
+      var request = HTTPRequest(.get, "/large")
+      request.context.clientAddress = IPAddress(client)
+      return try limited.response(to: request)
+    }
+    var held = [try ask("192.0.2.1"), try ask("192.0.2.1")]
+    #expect(held.allSatisfy { $0.status == .ok })
+    #expect(try ask("192.0.2.1").status == .serviceUnavailable)
+    held.append(try ask("2001:db8::1"))
+    held.append(try ask("2001:db8::2"))
+    #expect(held.allSatisfy { $0.status == .ok })
+    held.removeFirst()
+    #expect(try ask("2001:db8::3").status == .serviceUnavailable)
+    #expect(try ask("192.0.2.1").status == .ok)
+    held.removeAll()
+    #expect(try ask("2001:db8::3").status == .ok)
   }
 }

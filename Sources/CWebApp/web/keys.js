@@ -90,9 +90,21 @@ export async function isSigned(bytes, signature, key) {
 /** The contents of a key file: 64 hexadecimal digits. */
 export const keyFileText = (seed) => toHex(seed);
 
+/** The key in an object that `pubky key export --json` writes; other texts as they are. */
+function exportedText(text) {
+  try {
+    const { text: exported } = JSON.parse(text);
+    return typeof exported === 'string' ? exported : text;
+  } catch {
+    return text;
+  }
+}
+
 /** Reads a seed from what `pubky key new`, `pubky key export` and this page write. Throws `KeyFault`. */
 export function parseSecret(text) {
-  const trimmed = text.replace(/^[ \t\r\n\f\v]+|[ \t\r\n\f\v]+$/g, '');
+  const trim = (value) => value.replace(/^[ \t\r\n\f\v]+|[ \t\r\n\f\v]+$/g, '');
+  const outer = trim(text);
+  const trimmed = outer.startsWith('{') ? trim(exportedText(outer)) : outer;
   if (/^-----BEGIN PUBLIC KEY-----|^[a-z0-9]{52}$/.test(trimmed)) {
     throw new KeyFault('public', 'This is the public half of a key. The secret half is needed to change its records.');
   }

@@ -7,6 +7,7 @@ import { KeyFault, keyFileText, keypair, newSeed, parseSecret } from './keys.js'
 import { lookUp, shareLink } from './lookup.js';
 import { nextTimestamp, PacketFault, signPacket, verifyPacket } from './packet.js';
 import { getPayload, putPayload, RelayFault } from './relay.js';
+import { forgetText, storedText, storesTexts, storeText } from './storage.js';
 
 const KEY = 'pkarr.key';
 const DRAFT = 'pkarr.draft';
@@ -15,42 +16,51 @@ let desk = null;
 
 /** Shows the key that this browser keeps, or how to get one. */
 export async function showMyKey() {
-  const seed = fromHex(localStorage.getItem(KEY) ?? '');
+  const seed = fromHex(storedText(KEY) ?? '');
   if (seed?.length !== 32) return showNoKey();
   desk = new KeyDesk(await keypair(seed));
   byId('my-key').replaceChildren(desk.node);
   return desk.load();
 }
 
+/** What must be known where the browser keeps no key; null where it does. */
+function lossNotice() {
+  return storesTexts() ? null : notice('warn', 'This browser keeps nothing for this page',
+    'A key lives only until the page is closed or loaded again: save it as a file, and import it the next time.');
+}
+
 function showNoKey() {
   desk = null;
-  byId('my-key').replaceChildren(
+  byId('my-key').replaceChildren(lossNotice() ?? '',
     element('p', null, 'A key is made in this browser and stays in it. There is no account, and nobody to ask.'),
     actions(button('Create a key', () => keep(newSeed()), 'button.primary'), button('Import a key', importKey)));
 }
 
 /** Keeps a key, unless another page of this relay has kept one meanwhile, which would be lost. */
-async function keep(seed) {
-  if (!localStorage.getItem(KEY)) {
-    localStorage.setItem(KEY, keyFileText(seed));
-    localStorage.removeItem(DRAFT);
+async function keep(seed, isSaved = false) {
+  if (!storedText(KEY)) {
+    storeText(KEY, keyFileText(seed));
+    forgetText(DRAFT);
   }
   await showMyKey();
+  if (desk) desk.isSaved ||= isSaved;
   byId('my-key').querySelector('button')?.focus();
 }
 
 async function importKey() {
   const text = element('textarea', { rows: 3, id: 'secret', autocomplete: 'off', spellcheck: false, autocapitalize: 'none' });
+  const fault = element('p.fault', { role: 'alert' });
   const file = element('input', { type: 'file', id: 'secret-file' });
   file.onchange = async () => {
-    if (file.files[0]?.size < 4096) text.value = await file.files[0].text();
+    const [chosen] = file.files;
+    if (chosen?.size < 4096) text.value = await chosen.text();
+    fault.textContent = chosen?.size >= 4096 ? 'This file is too large for a key.' : '';
   };
-  const fault = element('p.fault', { role: 'alert' });
-  const content = [element('label', { htmlFor: 'secret' }, 'Secret key: 64 hexadecimal digits, or PEM'), text,
+  const content = [element('label', { htmlFor: 'secret' }, 'Secret key: 64 hexadecimal digits, PEM, or JSON of "pubky key export"'), text,
     element('label', { htmlFor: 'secret-file' }, 'Or a key file, as "pubky key new" writes it'), file, fault];
   while (await askInDialog('Import a key', content, [['import', 'Import', 'button.primary'], ['', 'Cancel']]) === 'import') {
     try {
-      return await keep(parseSecret(text.value));
+      return await keep(parseSecret(text.value), true);
     } catch (problem) {
       if (!(problem instanceof KeyFault)) throw problem;
       fault.textContent = problem.message;
@@ -63,6 +73,9 @@ async function importKey() {
 class KeyDesk {
   base = null;
 
+  /** Whether a copy of the key is outside of this page, as far as is known. */
+  isSaved = false;
+
   constructor(pair) {
     this.pair = pair;
     this.key = pair.publicKey;
@@ -70,7 +83,7 @@ class KeyDesk {
     this.status = element('div', { role: 'status' });
     this.publishButton = button('Publish', () => this.publish(), 'button.primary');
     this.discardButton = button('Discard changes', () => this.discard(), 'button.quiet');
-    this.node = element('article.card', null, element('p.key', null, this.key.z32),
+    this.node = element('article.card', null, element('p.key', null, this.key.z32), lossNotice(),
       actions(copyButton('Copy key', this.key.z32), copyButton('Copy link', shareLink(this.key)),
         button('Look it up', () => this.#lookUp())),
       this.editor.node, actions(this.publishButton, this.discardButton), this.status, this.#secret());
@@ -87,8 +100,9 @@ class KeyDesk {
       shown.hidden = !shown.hidden;
       show.textContent = shown.hidden ? 'Show' : 'Hide';
     });
-    return element('details', null, element('summary', null, 'Secret key'),
-      element('p', null, 'Whoever has it can change your records; without it nobody can. It is only in this browser: save a copy in a safe place.'),
+    const isKept = storesTexts();
+    return element('details', { open: !isKept }, element('summary', null, 'Secret key'),
+      element('p', null, `Whoever has it can change your records; without it nobody can. It is only in this ${isKept ? 'browser' : 'page'}: save a copy in a safe place.`),
       shown, actions(button('Save as a file', () => this.#save()), show, button('Forget this key…', () => this.#forget(), 'button.danger')));
   }
 
@@ -96,20 +110,21 @@ class KeyDesk {
     const href = URL.createObjectURL(new Blob([keyFileText(this.pair.seed)], { type: 'application/octet-stream' }));
     element('a', { href, download: `${this.key.z32.slice(0, 8)}.key` }).click();
     setTimeout(() => URL.revokeObjectURL(href), 60_000);
+    this.isSaved = true;
     return 'Saved';
   }
 
   async #forget() {
     const text = element('p', null, 'The key is deleted from this browser. Without a saved copy, its records can never be changed again.');
     if (await askInDialog('Forget this key?', [text], [['', 'Keep it'], ['forget', 'Forget it', 'button.danger']]) !== 'forget') return;
-    localStorage.removeItem(KEY);
-    localStorage.removeItem(DRAFT);
+    forgetText(KEY);
+    forgetText(DRAFT);
     showNoKey();
   }
 
   /** Shows the draft that was left, or else what is published. */
   async load() {
-    const draft = readDraft(localStorage.getItem(DRAFT));
+    const draft = readDraft(storedText(DRAFT));
     if (draft) {
       this.base = draft.base;
       this.editor.reset(draft.rows);
@@ -129,7 +144,13 @@ class KeyDesk {
   /** The newest packet on the network, if there is one, and the number that a new one must exceed. */
   async #newest() {
     const { payload, invalidSeq } = await getPayload(this.key, 'NetworkOnly');
-    if (!payload) return { packet: null, floor: invalidSeq > 0n ? invalidSeq : 0n };
+    if (!payload) {
+      // Nobody proves this number. The last one that there is would be signed once, and nothing ever after it.
+      if (invalidSeq > nextTimestamp() + 86_400_000_000n) {
+        throw new RelayFault('The relay tells of a version from the future that it cannot prove. Nothing was signed; use another relay.');
+      }
+      return { packet: null, floor: invalidSeq > 0n ? invalidSeq : 0n };
+    }
     const packet = await verifyPacket(payload, this.key);
     return { packet, floor: packet.timestamp };
   }
@@ -137,7 +158,7 @@ class KeyDesk {
   #take(packet) {
     this.base = packet;
     this.editor.reset(packet ? rowsOf(packet.records, this.key.z32) : []);
-    localStorage.removeItem(DRAFT);
+    forgetText(DRAFT);
   }
 
   #isChanged() {
@@ -146,8 +167,8 @@ class KeyDesk {
   }
 
   changed() {
-    if (this.#isChanged()) localStorage.setItem(DRAFT, storedDraft(this.editor.rows, this.base));
-    else localStorage.removeItem(DRAFT);
+    if (this.#isChanged()) storeText(DRAFT, storedDraft(this.editor.rows, this.base));
+    else forgetText(DRAFT);
     this.status.replaceChildren();
     this.#showChanges();
   }
@@ -159,7 +180,7 @@ class KeyDesk {
   }
 
   async discard() {
-    localStorage.removeItem(DRAFT);
+    forgetText(DRAFT);
     this.editor.reset([]);
     await this.load();
   }
@@ -208,5 +229,11 @@ class KeyDesk {
 
 // What another page of this relay keeps or forgets is kept or forgotten here too.
 addEventListener('storage', (event) => {
-  if (event.key === KEY && event.newValue !== (desk && keyFileText(desk.pair.seed))) showMyKey();
+  const isKey = event.key === KEY || event.key === null;
+  if (isKey && event.newValue !== (desk && keyFileText(desk.pair.seed))) showMyKey();
+});
+
+// A key that is nowhere else is not lost by accident.
+addEventListener('beforeunload', (event) => {
+  if (desk && !desk.isSaved && !storesTexts()) event.preventDefault();
 });

@@ -40,8 +40,12 @@ final class ClientPool: @unchecked Sendable {
   }
 
   /// A connection that is open as far as is known: the one that was used last.
-  func take(_ key: Key) -> ClientConnection? {
-    guard let connection = idle[key]?.popLast() else { return nil }
+  ///
+  /// - Parameter encrypted: whether one without encryption is of no use.
+  func take(_ key: Key, encrypted: Bool = false) -> ClientConnection? {
+    guard let last = idle[key]?.last, !encrypted || last.route.identity != .plain,
+      let connection = idle[key]?.popLast()
+    else { return nil }
     if idle[key]?.isEmpty == true { idle[key] = nil }
     connection.beginUse()
     return connection

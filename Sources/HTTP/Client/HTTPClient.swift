@@ -49,11 +49,14 @@ public final class HTTPClient: Sendable {
       request.fields.append(.userAgent, agent)
     }
     var redirects = 0
+    var isEncrypted = false
     while true {
-      let response = try await sendOnce(request)
+      let response = try await sendOnce(request, encrypted: isEncrypted)
       guard configuration.maximumRedirects > 0, let location = Self.redirect(response) else { return response }
       redirects += 1
       if redirects > configuration.maximumRedirects { throw .badRedirect("more than \(redirects - 1) of them") }
+      // What was sent where nobody else could read it stays so, also if the address began with `http:`, as that of a key.
+      if response.route.identity != .plain { isEncrypted = true }
       request = try Self.following(location, request, response)
     }
   }
@@ -96,10 +99,12 @@ public final class HTTPClient: Sendable {
 
   // MARK: - One exchange
 
-  private func sendOnce(_ request: HTTPClientRequest) async throws(HTTPError) -> HTTPClientResponse {
+  private func sendOnce(
+    _ request: HTTPClientRequest, encrypted: Bool
+  ) async throws(HTTPError) -> HTTPClientResponse {
     let key = ClientPool.Key(scheme: request.url.scheme, host: request.url.host, port: request.url.effectivePort)
     let pool = pool
-    if let kept = await loop.submit({ pool.take(key) }) {
+    if let kept = await loop.submit({ pool.take(key, encrypted: encrypted) }) {
       do throws(HTTPError) {
         return try await kept.send(request)
       } catch {
@@ -108,51 +113,31 @@ public final class HTTPClient: Sendable {
         guard error == .connectionClosed, !Task.isCancelled, mayRepeat else { throw error }
       }
     }
-    return try await connect(to: request.url, for: key).send(request)
+    return try await connect(to: request.url, for: key, encrypted: encrypted).send(request)
   }
 
-  private func connect(to url: HTTPURL, for key: ClientPool.Key) async throws(HTTPError) -> ClientConnection {
-    var attempts = Attempts(host: url.host)
-    do {
-      if let candidates = configuration.routeSearch?(url) {
-        for try await route in candidates {
-          if let connection = try await attempts.connect(route, for: key, in: pool) { return connection }
+  private func connect(
+    to url: HTTPURL, for key: ClientPool.Key, encrypted: Bool
+  ) async throws(HTTPError) -> ClientConnection {
+    let candidates: AsyncThrowingStream<HTTPRoute, any Error>
+    if let found = configuration.routeSearch?(url) {
+      candidates = found
+    } else {
+      do {
+        let routes = try await configuration.resolver(url)
+        candidates = AsyncThrowingStream { continuation in
+          for route in routes { continuation.yield(route) }
+          continuation.finish()
         }
-      } else {
-        for route in try await configuration.resolver(url) {
-          if let connection = try await attempts.connect(route, for: key, in: pool) { return connection }
-        }
-      }
-    } catch let error as HTTPError {
-      throw error
-    } catch {
-      throw .cannotConnect("\(url.host): \(error)")
-    }
-    throw Task.isCancelled ? .connectionClosed : attempts.failure
-  }
-
-  /// Connections that were tried for one request, one after the other.
-  private struct Attempts {
-    let host: String
-    private var reasons: [String] = []
-
-    init(host: String) { self.host = host }
-
-    mutating func connect(
-      _ route: HTTPRoute, for key: ClientPool.Key, in pool: ClientPool
-    ) async throws(HTTPError) -> ClientConnection? {
-      if Task.isCancelled { throw .connectionClosed }
-      do throws(HTTPError) {
-        return try await ClientConnection.connect(route, for: key, in: pool)
+      } catch let error as HTTPError {
+        throw error
       } catch {
-        if case .cannotConnect(let reason) = error { reasons.append(reason) } else { reasons.append("\(error)") }
-        return nil
+        throw .cannotConnect("\(url.host): \(error)")
       }
     }
-
-    var failure: HTTPError {
-      .cannotConnect(reasons.isEmpty ? "\(host) has no address" : reasons.joined(separator: "; "))
-    }
+    var search = ConnectionSearch(
+      host: url.host, key: key, pool: pool, candidates: candidates, needsEncryption: encrypted)
+    return try await search.run()
   }
 
   // MARK: - Redirects
@@ -181,8 +166,7 @@ public final class HTTPClient: Sendable {
     }
     // Another host must not learn what was meant for this one.
     if url.host != request.url.host || url.effectivePort != request.url.effectivePort {
-      next.fields.remove("authorization")
-      next.fields.remove("cookie")
+      for name in ["authorization", "proxy-authorization", "cookie"] as [HTTPFieldName] { next.fields.remove(name) }
     }
     return next
   }

@@ -30,8 +30,8 @@ public struct HTTPRoute: Hashable, Sendable {
 /// Finds where to connect for an address: all candidates, the best one first.
 public typealias HTTPResolver = @Sendable (HTTPURL) async throws -> [HTTPRoute]
 
-/// Finds where to connect for an address, one candidate after the other, each only when those before have failed; nil if
-/// it has nothing to do with such addresses.
+/// Finds where to connect for an address, one candidate after the other, each only when those before have failed or take
+/// long; nil if it has nothing to do with such addresses.
 public typealias HTTPRouteSearch = @Sendable (HTTPURL) -> AsyncThrowingStream<HTTPRoute, any Error>?
 
 /// How a client connects and how long it waits.
@@ -47,6 +47,9 @@ public struct HTTPClientConfiguration: Sendable {
   public var readsAuthoritiesLate = false
   /// For one connection, TLS included.
   public var connectTimeout: Duration = .seconds(10)
+  /// How long one attempt to connect has before the next candidate is tried beside it (RFC 8305 §5). One that fails makes
+  /// room at once, and the first that connects ends all others.
+  public var attemptDelay: Duration = .milliseconds(250)
   /// From sending the request to the head of the response.
   public var headTimeout: Duration = .seconds(30)
   /// For the next piece of a body.
@@ -73,6 +76,6 @@ public struct HTTPClientConfiguration: Sendable {
         url.host.contains(":") ? "[\(url.host)]:\(url.effectivePort)" : "\(url.host):\(url.effectivePort)")
     else { throw HTTPError.badURL("\(url.host) is not a host name") }
     let endpoints = try await HostResolver.resolve(host)
-    return endpoints.map { HTTPRoute($0, url.scheme == .https ? identity : .plain) }
+    return endpoints.alternatingFamilies().map { HTTPRoute($0, url.scheme == .https ? identity : .plain) }
   }
 }

@@ -40,7 +40,8 @@ extension HTTPClientConfiguration {
   /// An endpoint with the target `.` is connected to at the addresses of its packet, and must prove the key of that packet
   /// (RFC 7250). One that leads to a domain must have an ordinary certificate for that domain. Never is a key asked
   /// without encryption, also if the address begins with `http:` (RFC 9460 §9.5). The port is that of the address, that of
-  /// the endpoint, or 443. Endpoints are tried one after the other, and packets read as they are needed.
+  /// the endpoint, or 443. Endpoints are tried in their order, the next one when one fails or takes long, and packets read
+  /// as they are needed.
   ///
   /// - Parameters:
   ///   - maximumPackets: most packets that are read for one host.
@@ -51,11 +52,24 @@ extension HTTPClientConfiguration {
     onFailure: (@Sendable (EndpointError) -> Void)? = nil, resolve: @escaping EndpointSequence.Resolver
   ) {
     routeSearch = { url in
-      guard (try? PublicKey(parsing: url.host)) != nil else { return nil }
+      do throws(PublicKeyError) {
+        _ = try PublicKey(parsing: url.host)
+      } catch {
+        guard Self.looksLikeKey(url.host) else { return nil }
+        // The ordinary DNS is not asked about a key with a slip in it: who answers there could be anybody.
+        return AsyncThrowingStream { $0.finish(throwing: HTTPError.badURL("\(url.host) is not a key: \(error)")) }
+      }
       let endpoints = EndpointSequence(of: url.host, kind: .https, maximumPackets: maximumPackets, resolve: resolve)
       let search = RouteSearch(url, endpoints.makeAsyncIterator(), onFailure)
       return AsyncThrowingStream { try await search.next() }
     }
+  }
+
+  /// True if the last label of a host is as long as a key and has no other letters.
+  private static func looksLikeKey(_ host: String) -> Bool {
+    let label = host.utf8.split(separator: UInt8(ascii: ".")).last ?? host.utf8[...]
+    return label.count == PublicKey.textLength
+      && label.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x7a).contains($0) }
   }
 }
 
@@ -68,6 +82,9 @@ private actor RouteSearch {
   private var endpoints: EndpointSequence.Iterator
   private let onFailure: (@Sendable (EndpointError) -> Void)?
   private var left = maximumRoutes
+  /// Most endpoints that are looked at: each may have a domain that the ordinary DNS is slow to deny.
+  private static let maximumEndpoints = 16
+  private var endpointsLeft = maximumEndpoints
   /// The next one is the last.
   private var ready: [HTTPRoute] = []
 
@@ -80,7 +97,8 @@ private actor RouteSearch {
   }
 
   func next() async throws -> HTTPRoute? {
-    while ready.isEmpty, left > 0 {
+    while ready.isEmpty, left > 0, endpointsLeft > 0 {
+      endpointsLeft -= 1
       var iterator = endpoints
       guard let endpoint = await iterator.next() else {
         endpoints = iterator
@@ -111,7 +129,7 @@ private actor RouteSearch {
         endpoint.domain.map { .certificate(hostName: $0) } ?? .rawKey(endpoint.publicKey.verificationKey)
       let addresses = try await endpoint.socketAddresses(port: url.port ?? endpoint.port ?? 443)
       if addresses.isEmpty { endpoints.note(.unusable(target, "it has no address")) }
-      return addresses.map { HTTPRoute($0, identity) }
+      return addresses.alternatingFamilies().map { HTTPRoute($0, identity) }
     } catch {
       endpoints.note(.unusable(target, "\(error)"))
       return []

@@ -35,8 +35,25 @@ extension RateLimiterConfiguration: Decodable {
     case ipv6PrefixLength = "ipv6_prefix_length"
   }
 
+  /// Keys of relays before version 1.0, which had one limit. Their values mean something else than those of today.
+  private enum OldKey: String, CodingKey {
+    case perSecond = "per_second"
+    case burstSize = "burst_size"
+
+    var replacement: String {
+      switch self {
+      case .perSecond: "quota (as in \"2r/s\"), dht_quota and user_dht_quota have"
+      case .burstSize: "burst, dht_burst and user_dht_burst have"
+      }
+    }
+  }
+
   /// Decodes `[rate_limiter]`.
   public init(from decoder: any Decoder) throws {
+    let old = try decoder.container(keyedBy: OldKey.self)
+    if let key = old.allKeys.first {
+      throw old.invalid(key, "this is a key of relays before 1.0; \(key.replacement) taken its place")
+    }
     let values = try decoder.container(keyedBy: Key.self)
     behindProxy = try values.decode(Bool.self, forKey: .behindProxy)
     requests = try Self.limit(values, .quota, .burst)

@@ -1,3 +1,4 @@
+import EventLoops
 import Glibc
 import Logging
 import Pkarr
@@ -14,7 +15,7 @@ struct RelayCache: Sendable {
   let base: String
   private let store: PacketStore?
   /// What goes when the relay ends.
-  private let temporaryDirectory: String?
+  private let ephemeral: EphemeralDirectory?
 
   /// The name of the cache's own directory, below the configured one.
   static let directoryName = "pkarr-cache"
@@ -29,15 +30,18 @@ struct RelayCache: Sendable {
     guard settings.size > 0 else {
       return RelayCache(
         packets: MemoryCache(capacity: 0), directory: nil, base: settings.path ?? systemTemporaryDirectory, store: nil,
-        temporaryDirectory: nil)
+        ephemeral: nil)
     }
-    let temporary = settings.path == nil ? "\(systemTemporaryDirectory)/\(Timestamp.now())" : nil
-    let base = settings.path ?? temporary ?? systemTemporaryDirectory
+    let ephemeral = settings.path == nil ? EphemeralDirectory(below: systemTemporaryDirectory) : nil
+    guard let base = settings.path ?? ephemeral?.path else {
+      let code = access(systemTemporaryDirectory, W_OK) == 0 ? EIO : errno
+      throw .system(SystemError(code: code, operation: "make a directory in \(systemTemporaryDirectory)"))
+    }
     let directory = "\(base)/\(directoryName)"
-    if let temporary {
+    if let ephemeral {
       log.current.warning(
         "cache.ephemeral",
-        ["directory": .string(temporary), "advice": "set cache.path, or the cache is lost on restart"])
+        ["directory": .string(ephemeral.path), "advice": "set cache.path, or the cache is lost on restart"])
     }
     do throws(StoreError) {
       let store = try PacketStore(directory: directory, capacity: settings.size)
@@ -46,8 +50,9 @@ struct RelayCache: Sendable {
       case let reason?: log.current.warning("cache.lost", ["reason": .string("\(reason)")])
       }
       return RelayCache(
-        packets: store, directory: directory, base: base, store: store, temporaryDirectory: temporary)
+        packets: store, directory: directory, base: base, store: store, ephemeral: ephemeral)
     } catch {
+      ephemeral?.remove()
       throw .cache(directory: directory, error)
     }
   }
@@ -55,27 +60,11 @@ struct RelayCache: Sendable {
   /// Writes what waits and closes the files. May take a while.
   func close() {
     store?.close()
-    guard let temporaryDirectory, let directory else { return }
-    for directory in [directory, authorityDirectory] {
-      Self.removeFiles(in: directory)
-      rmdir(directory)
-    }
-    rmdir(temporaryDirectory)
+    ephemeral?.remove()
   }
 
   private static var systemTemporaryDirectory: String {
     guard let path = getenv("TMPDIR"), path.pointee == CChar(UInt8(ascii: "/")) else { return "/tmp" }
     return String(cString: path)
-  }
-
-  private static func removeFiles(in directory: String) {
-    guard let list = opendir(directory) else { return }
-    defer { closedir(list) }
-    while let entry = readdir(list) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-      }
-      unlink("\(directory)/\(name)")
-    }
   }
 }

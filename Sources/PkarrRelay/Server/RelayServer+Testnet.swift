@@ -6,15 +6,17 @@ extension RelayServer {
   /// The TCP port of a relay with a network of its own.
   public static let testnetPort: UInt16 = 15411
 
-  /// A relay with a DHT of ten nodes of its own on this machine: nothing is sent to anywhere else. HTTP on port 15411, no
-  /// limits, and a cache that goes with the relay.
+  /// A relay with a DHT of ten nodes of its own on this machine: nothing is sent to anywhere else. HTTP on `port`, no limits,
+  /// and a cache that goes with the relay.
   ///
   /// Throws if the system has no sockets left.
-  public static func testnet(_ options: Options = Options()) async throws(RelayStartError) -> RelayServer {
+  public static func testnet(
+    _ options: Options = Options(), port: UInt16 = testnetPort
+  ) async throws(RelayStartError) -> RelayServer {
     do throws(SystemError) {
       let testnet = try await Testnet(nodes: 10)
       var configuration = configuration(on: testnet)
-      configuration.http.port = testnetPort
+      configuration.http.port = port
       configuration.mainline.port = nil
       return RelayServer(configuration, options: forTests(options), testnet: testnet)
     } catch {

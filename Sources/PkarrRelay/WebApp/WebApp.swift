@@ -77,7 +77,7 @@ enum WebApp {
   /// How a content security policy names an inline script or style.
   private static func source(_ text: String) -> String { "sha256-\(Base64.encode(SHA256.hash(Array(text.utf8))))" }
 
-  /// The style sheet without spaces that mean nothing.
+  /// The style sheet without spaces that mean nothing, its variables with short names.
   private static func packedStyle(_ style: String) -> String {
     let marks = "{};:,>".utf8
     var packed: [UInt8] = []
@@ -85,8 +85,17 @@ enum WebApp {
       let isSpace = byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\n")
       if isSpace, let last = packed.last, marks.contains(last) || last == UInt8(ascii: " ") { continue }
       if marks.contains(byte), packed.last == UInt8(ascii: " ") { packed.removeLast() }
+      if byte == UInt8(ascii: "}"), packed.last == UInt8(ascii: ";") { packed.removeLast() }
       packed.append(isSpace ? UInt8(ascii: " ") : byte)
     }
-    return String(decoding: packed, as: UTF8.self)
+    var text = String(decoding: packed, as: UTF8.self)
+    let declared = text.matches(of: /--([a-z-]+):/).map { String($0.1) }
+    var names: [String] = []
+    for name in declared where !names.contains(name) { names.append(name) }
+    for (index, name) in names.enumerated() {
+      let short = "--" + String(index, radix: 36)
+      text = text.replacing("--\(name):", with: "\(short):").replacing("--\(name))", with: "\(short))")
+    }
+    return text
   }
 }

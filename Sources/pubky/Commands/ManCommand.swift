@@ -13,7 +13,8 @@ enum ManCommand {
         ],
         files: [
           .init("~/.config/pubky/default.key", "The secret key that is used if none is named."),
-          .init("~/.config/pubky/demo.key", "The secret key of pubky demo."),
+          .init("~/.config/pubky/demo.key", "The sample key of pubky up."),
+          .init("~/.config/pubky/demo.zone", "The zone that pubky up publishes under it."),
         ])
       try console.print(String(page.dropLast()))
     })

@@ -42,9 +42,7 @@ enum RelayCommand {
         } else {
           relay = RelayServer(configuration, options: options)
         }
-        let announced = Task { await announce(relay, console) }
-        defer { announced.cancel() }
-        try await relay.run(configurationFile: file)
+        try await relay.run(configurationFile: file) { announce($0, console) }
       } catch {
         throw explain(error)
       }
@@ -102,11 +100,8 @@ enum RelayCommand {
 
   // MARK: - Once it runs
 
-  /// Says where the relay is as soon as it listens.
-  private static func announce(_ relay: RelayServer, _ console: Console) async {
-    while relay.nodeEndpoints.isEmpty {
-      guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { return }
-    }
+  /// Says where the relay is.
+  private static func announce(_ relay: RelayServer, _ console: Console) {
     let endpoints = relay.localEndpoints.map(\.description)
     let nodes = relay.nodeEndpoints.map(\.description)
     if console.isJSON {

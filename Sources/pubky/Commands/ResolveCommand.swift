@@ -26,6 +26,9 @@ enum ResolveCommand {
     "policy", value: "POLICY",
     "NetworkOnly: the newest of all (default); CacheFirst: the first that is fresh; CacheOnly: what relays have cached")
 
+  private static let timings = Flag(
+    "timings", "Look it up three times, cold, from the cache and at the whole network, and tell how long each takes")
+
   static let command: Command = .init(
     "resolve", "Look up the records of a key",
     discussion: """
@@ -34,7 +37,8 @@ enum ResolveCommand {
       """,
     arguments: [KeyArgument.argument.specification, name.specification, type.specification],
     options: [SharedOptions.bootstrap.specification] + RelayAccess.options + [
-      policy.specification, watch.specification, interval.specification, SharedOptions.json.specification,
+      policy.specification, watch.specification, interval.specification, timings.specification,
+      SharedOptions.json.specification,
     ],
     examples: [
       .init("pubky resolve 8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo", "All records"),
@@ -45,7 +49,12 @@ enum ResolveCommand {
         key: try arguments.required(KeyArgument.argument), name: arguments[name], type: arguments[type],
         bootstrap: arguments.all(SharedOptions.bootstrap))
       let usesClient = try RelayAccess.isWanted(arguments) || arguments[policy] != nil
-      if arguments[watch] {
+      if arguments[timings] {
+        guard !arguments[watch], arguments[policy] == nil, question.name == nil else {
+          throw CommandError.usage("--timings excludes NAME, --watch and --policy")
+        }
+        try await LookupTimings.run(question.key, arguments, console)
+      } else if arguments[watch] {
         if arguments[policy] != nil { throw CommandError.usage("--watch asks the whole network; leave out --policy") }
         let watch = ResolveWatch(
           question: question, interval: arguments[interval] ?? .seconds(30),

@@ -17,17 +17,19 @@ struct WebOutput {
   func write(_ response: HTTPClientResponse) async throws -> UInt64 {
     if showsHead, !console.isJSON { try write(bytes: Array(head(response).utf8)) }
     var count: UInt64 = 0
+    var terminal = file == nil && console.output.isInteractive ? TerminalText() : nil
     while let piece = try await response.body.read() {
       // With --json standard output is for the object.
       if file != nil || !console.isJSON {
-        if count == 0, file == nil, console.output.isInteractive, piece.contains(0) {
+        if count == 0, terminal != nil, piece.contains(0) {
           throw CommandError.input(
             "the answer is no text, and would confuse the terminal", advice: "Write it to a file: --output FILE.")
         }
-        try write(bytes: piece)
+        try write(bytes: terminal?.shown(piece) ?? piece)
       }
       count += UInt64(piece.count)
     }
+    if let rest = terminal?.end(), !rest.isEmpty { try write(bytes: rest) }
     return count
   }
 
