@@ -9,7 +9,8 @@ struct FuzzTarget: Sendable {
 
   /// All targets, in the order in which `scripts/fuzz` runs them.
   static let all: [FuzzTarget] = [
-    .configuration, .endpoints, .signatureGroup,
+    .keyText, .bencode, .krpc, .node, .dns, .zone, .signedPacket, .endpoints, .signatureGroup, .httpRequest,
+    .httpResponse, .http2Session, .configuration,
   ]
 }
 
