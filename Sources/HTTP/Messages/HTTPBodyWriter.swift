@@ -16,6 +16,17 @@ public struct HTTPBodyWriter: Sendable {
     try await writeAndWait(bytes, isWritten: loop.isOnLoop)
   }
 
+  /// Sends some bytes without waiting, from the connection's loop; false if ``waitForRoom()`` must come before any more.
+  ///
+  /// For those who write little and wait long, in great numbers: a call that cannot wait takes no memory of its task.
+  public func writeAtOnce(_ bytes: [UInt8]) -> Bool {
+    precondition(loop.isOnLoop, "must be called on the connection's event loop")
+    return sink.write(bytes)
+  }
+
+  /// Returns once there is room for more; throws as ``write(_:)-(_)``.
+  public func waitForRoom() async throws { try await writeAndWait([], isWritten: true) }
+
   /// Sends some text as UTF-8; see ``write(_:)-(_)``.
   public func write(_ text: String) async throws { try await write(Array(text.utf8)) }
 

@@ -39,6 +39,13 @@ public struct ServerSentEventWriter: Sendable {
   /// Sends a comment, so that proxies and clients know that the connection is alive.
   public func sendHeartbeat() async throws { try await write(ServerSentEvents.heartbeat) }
 
-  /// Sends what ``ServerSentEvents`` made: an event or a sign of life.
+  /// Sends what ``ServerSentEvents`` made: events or a sign of life.
   public func write(_ text: String) async throws { try await body.write(text) }
+
+  /// The same without waiting, from the connection's loop; false if ``waitForRoom()`` must come before any more.
+  @inline(never)
+  public func writeAtOnce(_ text: String) -> Bool { body.writeAtOnce(Array(text.utf8)) }
+
+  /// Returns once there is room for more.
+  public func waitForRoom() async throws { try await body.waitForRoom() }
 }

@@ -168,11 +168,16 @@ extension RelayHandler {
       default: throw error
       }
     }
-    let feed = PacketFeed(of: key, first, hub: hub, service: service, known: request.fields["last-event-id"])
-    return ServerSentEvents.response { [hub] events in
-      try await hub.follow(key, client: client) { follower in
-        for text in feed.opening() { try await events.write(text) }
-        while await follower.listen() { try await events.write(feed.next()) }
+    let feed = PacketFeed(
+      of: key, for: client, first, hub: hub, service: service, known: request.fields["last-event-id"])
+    return ServerSentEvents.response { events in
+      guard let opening = feed.begin() else { return }
+      defer { feed.end() }
+      var hasRoom = events.writeAtOnce(opening)
+      while true {
+        if !hasRoom { try await events.waitForRoom() }
+        guard await feed.follower?.listen() == true else { return }
+        hasRoom = events.writeAtOnce(feed.next())
       }
     }
   }

@@ -1,3 +1,4 @@
+import Addresses
 import HTTP
 import Pkarr
 import PkarrStore
@@ -5,43 +6,60 @@ import PlainText
 
 /// What one client that follows a key is told. Thousands may follow keys for days, so nothing larger than a tag is kept.
 ///
+/// Its functions are not inlined: what they work with would become part of the memory of the task that calls them.
+///
 /// Used by one task.
 final class PacketFeed: @unchecked Sendable {
   private let key: PublicKey
   private let hub: WatchHub
   private let service: PacketService
+  private let client: IPAddress?
   /// The last packet that the client knows: when it was signed, and its tag.
   private var told: (timestamp: Timestamp, tag: String)?
   /// The tag of the last event that the client has seen in an earlier connection.
   private let known: String?
   private var first: SignedPacket?
+  /// Where to wait for news, once it has begun.
+  private(set) var follower: WatchHub.Follower?
 
   /// `first`: the packet to begin with, if there is one.
-  init(of key: PublicKey, _ first: SignedPacket?, hub: WatchHub, service: PacketService, known: String?) {
+  init(
+    of key: PublicKey, for client: IPAddress?, _ first: SignedPacket?, hub: WatchHub, service: PacketService,
+    known: String?
+  ) {
     self.key = key
     self.first = first
     self.hub = hub
     self.service = service
     self.known = known
+    self.client = client
   }
 
-  /// The events that come at once.
-  func opening() -> [String] {
-    var events: [String] = []
+  /// Begins to follow the key: the events that come at once; nil if there is no place.
+  @inline(never)
+  func begin() -> String? {
+    guard let follower = hub.follow(key, client: client) else { return nil }
+    self.follower = follower
+    var events = ""
     if let first {
-      if let event = tell(first) { events.append(event) }
+      events += tell(first) ?? ""
       self.first = nil
     }
     // What came before the client was in the hub's books.
     if let cached = service.shelf.cache.peek(key.target), told != nil || !cached.isExpired(service.policy),
       let event = news(cached)
     {
-      events.append(event)
+      events += event
     }
     return events
   }
 
+  /// Follows no longer.
+  @inline(never)
+  func end() { follower?.leave() }
+
   /// An event if there is a newer packet, else a sign of life.
+  @inline(never)
   func next() -> String { hub.newest(key).flatMap { news($0) } ?? ServerSentEvents.heartbeat }
 
   /// The event of a packet, if it is newer than what the client knows.

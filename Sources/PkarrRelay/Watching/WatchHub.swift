@@ -5,17 +5,33 @@ import Pkarr
 /// Tells those who follow a key of each newer packet, and asks the DHT for one from time to time: once for all who follow
 /// the key.
 final class WatchHub: Sendable {
-  /// What somebody who follows a key listens to. Thousands may, so it is as little as possible: touched under the hub's
-  /// lock only.
-  fileprivate final class Bell: @unchecked Sendable {
-    /// It rang, and nobody has heard it yet. Once is as good as many times: who hears it looks for himself.
-    var hasRung = false
-    /// It will never ring again.
-    var isSilent = false
-    var listener: UnsafeContinuation<Bool, Never>?
+  /// Somebody who follows a key, until he leaves. Thousands may, so it is as little as possible: what changes is touched
+  /// under the hub's lock only.
+  final class Follower: @unchecked Sendable {
+    private let hub: WatchHub
+    fileprivate var id: Table.WatchID?
+    /// There was a ring that nobody has heard yet. Once is as good as many times: who hears it looks for himself.
+    fileprivate var hasRung = false
+    /// There will never be a ring again.
+    fileprivate var isSilent = false
+    fileprivate var listener: UnsafeContinuation<Bool, Never>?
+
+    fileprivate init(_ hub: WatchHub) { self.hub = hub }
+
+    /// Waits until there may be news in ``WatchHub/newest(_:)``, at most for ``WatchHub/heartbeat``; false at the end.
+    func listen() async -> Bool {
+      await withTaskCancellationHandler {
+        await withUnsafeContinuation { hub.listen(self, $0) }
+      } onCancel: {
+        hub.silence([self])
+      }
+    }
+
+    /// Follows no longer.
+    func leave() { hub.leave(self) }
   }
 
-  private typealias Table = WatchTable<Bell>
+  fileprivate typealias Table = WatchTable<Follower>
 
   private struct State {
     var table: Table
@@ -57,57 +73,40 @@ final class WatchHub: Sendable {
   /// Rings every bell.
   func ringAll() { ring { $0.table.watchers } }
 
-  private func ring(_ chosen: (inout State) -> [Bell]) {
+  private func ring(_ chosen: (inout State) -> [Follower]) {
     let listeners = state.withLock { state in
-      chosen(&state).compactMap { bell in
-        let listener = bell.listener
-        bell.listener = nil
-        bell.hasRung = listener == nil
+      chosen(&state).compactMap { follower in
+        let listener = follower.listener
+        follower.listener = nil
+        follower.hasRung = listener == nil
         return listener
       }
     }
     for listener in listeners { listener.resume(returning: true) }
   }
 
-  /// Somebody who follows a key.
-  struct Follower: Sendable {
-    fileprivate let hub: WatchHub
-    fileprivate let bell: Bell
-
-    /// Waits until there may be news in ``WatchHub/newest(_:)``, at most for ``WatchHub/heartbeat``; false at the end.
-    func listen() async -> Bool { await hub.listen(to: bell) }
+  /// Begins to follow a key; nil if there is no place. Who follows must leave in the end.
+  func follow(_ key: PublicKey, client: IPAddress?) -> Follower? {
+    let follower = Follower(self)
+    return enter(follower, key, client) ? follower : nil
   }
 
-  /// Follows a key while `body` runs. Returns at once if there is no place.
-  func follow(_ key: PublicKey, client: IPAddress?, _ body: (Follower) async throws -> Void) async rethrows {
-    let bell = Bell()
-    guard let id = enter(bell, key, client) else { return }
-    defer { leave(id) }
-    try await body(Follower(hub: self, bell: bell))
-  }
-
-  private func listen(to bell: Bell) async -> Bool {
-    await withTaskCancellationHandler {
-      await withUnsafeContinuation { continuation in
-        let answer: Bool? = state.withLock { _ in
-          if bell.isSilent { return false }
-          if !bell.hasRung { bell.listener = continuation }
-          defer { bell.hasRung = false }
-          return bell.hasRung ? true : nil
-        }
-        if let answer { continuation.resume(returning: answer) }
-      }
-    } onCancel: {
-      silence([bell])
+  private func listen(_ follower: Follower, _ listener: UnsafeContinuation<Bool, Never>) {
+    let answer: Bool? = state.withLock { _ in
+      if follower.isSilent { return false }
+      if !follower.hasRung { follower.listener = listener }
+      defer { follower.hasRung = false }
+      return follower.hasRung ? true : nil
     }
+    if let answer { listener.resume(returning: answer) }
   }
 
-  private func silence(_ bells: [Bell]) {
+  private func silence(_ followers: [Follower]) {
     let listeners = state.withLock { _ in
-      bells.compactMap { bell in
-        bell.isSilent = true
-        defer { bell.listener = nil }
-        return bell.listener
+      followers.compactMap { follower in
+        follower.isSilent = true
+        defer { follower.listener = nil }
+        return follower.listener
       }
     }
     for listener in listeners { listener.resume(returning: false) }
@@ -124,10 +123,13 @@ final class WatchHub: Sendable {
     state.2?.cancel()
   }
 
-  private func enter(_ bell: Bell, _ key: PublicKey, _ client: IPAddress?) -> Table.WatchID? {
+  private func enter(_ follower: Follower, _ key: PublicKey, _ client: IPAddress?) -> Bool {
     let interval = interval
     return state.withLock { state in
-      guard !state.hasEnded, let (id, isFirst) = state.table.add(bell, key: key, client: client) else { return nil }
+      guard !state.hasEnded, let (id, isFirst) = state.table.add(follower, key: key, client: client) else {
+        return false
+      }
+      follower.id = id
       if isFirst {
         state.refreshers[key] = Task.detached { [weak self] in
           while !Task.isCancelled {
@@ -145,13 +147,13 @@ final class WatchHub: Sendable {
           }
         }
       }
-      return id
+      return true
     }
   }
 
-  private func leave(_ id: Table.WatchID) {
+  private func leave(_ follower: Follower) {
     let tasks = state.withLock { state -> [Task<Void, Never>] in
-      guard let key = state.table.remove(id) else { return [] }
+      guard let id = follower.id, let key = state.table.remove(id) else { return [] }
       var tasks: [Task<Void, Never>] = []
       if let refresher = state.refreshers.removeValue(forKey: key) { tasks.append(refresher) }
       if state.table.count == 0, let ticker = state.ticker {
