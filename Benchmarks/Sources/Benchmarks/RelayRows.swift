@@ -37,6 +37,13 @@ enum RelayRows {
             "http://127.0.0.1:\(isOurs ? plain : "9086")/\(key)", connections: connections, seconds: seconds)
         })
     }
+    for (connections, least) in [(64, 91_050.0), (256, 77_400)] {
+      rows.append(
+        try rateRow(connections, atLeast: least, relay, nginx) { server, isOurs in
+          try server.wrk(
+            "http://127.0.0.1:\(isOurs ? plain : "9086")/\(key)", connections: connections, seconds: seconds)
+        })
+    }
     rows.append(
       try row("cached GET over TLS 1.3, 64 connections", limit: 1.1, relay, nginx) { server, isOurs in
         try server.wrk("https://127.0.0.1:\(isOurs ? encrypted : "9087")/\(key)", connections: 64, seconds: seconds)
@@ -63,6 +70,22 @@ enum RelayRows {
     return Row(
       name: "CPU for one \(name)", measured: median(own), unit: "µs", peer: ("nginx", median(other)),
       target: .ratio(atMost: limit))
+  }
+
+  /// Requests a second on one core. `least`: half as many again as pkarr-relay does on such a core.
+  private static func rateRow(
+    _ connections: Int, atLeast least: Double, _ ours: WebProcess, _ nginx: WebProcess,
+    _ load: (WebProcess, Bool) throws -> WebProcess.Load
+  ) throws -> Row {
+    var own: [Double] = []
+    var other: [Double] = []
+    for _ in 0..<rounds {
+      own.append(try load(ours, true).perSecond)
+      other.append(try load(nginx, false).perSecond)
+    }
+    return Row(
+      name: "cached GET, \(connections) connections", measured: median(own), unit: "/s",
+      peer: ("nginx", median(other)), target: .atLeast(least))
   }
 
   /// One process of nginx that serves the relay's payload as a file.
