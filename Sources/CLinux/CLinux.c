@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <link.h>
 #include <fcntl.h>
 #include <linux/errqueue.h>
 #include <pthread.h>
@@ -9,6 +10,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const uint64_t mapped_prefix = 0x0000ffffULL << 32;
@@ -269,6 +272,24 @@ void linux_thread_yield_to_others(void) {
   struct sched_param none = {0};
   (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
 }
+
+static int release_code_of(struct dl_phdr_info *object, size_t size, void *unused) {
+  (void)size, (void)unused;
+  // The kernel's own page of code cannot be given back, and has no file to come from.
+  if (object->dlpi_addr == getauxval(AT_SYSINFO_EHDR)) return 0;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+    // What can be written, or could until its addresses were filled in, differs from the file: never that.
+    if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+    uintptr_t start = (object->dlpi_addr + segment->p_vaddr + page - 1) & ~(page - 1);
+    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_filesz) & ~(page - 1);
+    if (start < end) (void)madvise((void *)start, end - start, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+void linux_release_code(void) { dl_iterate_phdr(release_code_of, NULL); }
 
 static _Thread_local void *thread_slot;
 

@@ -9,7 +9,7 @@ enum ServeRows {
   private static let here = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
     .deletingLastPathComponent()
   /// The command as `make build` leaves it; scripts/bench has seen to it.
-  private static let pubky = ProcessInfo.processInfo.environment["PUBKY"] ?? "../.build/release/pubky"
+  static let pubky = ProcessInfo.processInfo.environment["PUBKY"] ?? "../.build/release/pubky"
 
   static func rows() throws -> [Row] {
     let folder = FileManager.default.temporaryDirectory.appending(path: "serve-benchmark-\(getpid())")

@@ -124,6 +124,10 @@ void linux_signal_release(int signal);
 /// nothing changes.
 void linux_thread_yield_to_others(void);
 
+/// Unmaps the code and constants of the program and its libraries, which come back from the page cache, page by page, when
+/// they are needed next.
+void linux_release_code(void);
+
 /// A pointer that each thread keeps for itself; null at first.
 void *_Nullable linux_thread_slot(void);
 void linux_set_thread_slot(void *_Nullable pointer);

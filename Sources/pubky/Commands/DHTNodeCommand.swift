@@ -49,6 +49,7 @@ enum DHTNodeCommand {
         let node = try await Network.start(configuration)
         logger.notice("dht.started", ["endpoints": .array(node.localEndpoints.map { .string($0.description) })])
         try announce(node, console)
+        ProcessMemory.releaseCodeOfStart()
         do { try await tell(node, logger) } catch {}
         do throws(SystemError) {
           try await node.shutdown()

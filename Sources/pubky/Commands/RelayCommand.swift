@@ -42,7 +42,10 @@ enum RelayCommand {
         } else {
           relay = RelayServer(configuration, options: options)
         }
-        try await relay.run(configurationFile: file) { announce($0, console) }
+        try await relay.run(configurationFile: file) {
+          announce($0, console)
+          ProcessMemory.releaseCodeOfStart()
+        }
       } catch {
         throw explain(error)
       }
