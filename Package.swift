@@ -18,7 +18,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let libraries = [
   "WireFormat", "PlainText", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr",
   "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore", "PkarrClient",
-  "PkarrRelay", "PkarrSite", "MainlineSimulator",
+  "PkarrRelay", "PkarrSite", "PKDNS", "MainlineSimulator",
 ]
 
 let package = Package(
@@ -86,6 +86,13 @@ let package = Package(
         "PkarrClient", "Pkarr", "HTTP", "TLS", "EventLoops", "CLinux", "Cryptography", "Addresses", "PlainText",
       ]),
 
+    module(
+      "PKDNS",
+      [
+        "PkarrClient", "PkarrStore", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline", "MainlineProtocol",
+        "EventLoops", "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat", "PlainText",
+      ]),
+
     // Beside the floors: a network in one process.
     module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
 
@@ -124,6 +131,7 @@ let package = Package(
     tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),
     tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
     tests("PkarrSiteTests", ["PkarrSite", "PkarrClient", "Pkarr", "HTTP", "Mainline", "Addresses"]),
+    tests("PKDNSTests", ["PKDNS", "PkarrClient", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline", "EventLoops", "Addresses"]),
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),

@@ -21,6 +21,34 @@ public enum Base64 {
     return String(decoding: text, as: UTF8.self)
   }
 
+  /// The text of `bytes` in the alphabet of addresses, without padding (RFC 4648 §5).
+  public static func encodeURL(_ bytes: some Collection<UInt8>) -> String {
+    String(
+      decoding: encode(bytes).utf8.prefix { $0 != UInt8(ascii: "=") }.map { character in
+        switch character {
+        case UInt8(ascii: "+"): UInt8(ascii: "-")
+        case UInt8(ascii: "/"): UInt8(ascii: "_")
+        default: character
+        }
+      }, as: UTF8.self)
+  }
+
+  /// The bytes of a text in the alphabet of addresses, without padding (RFC 4648 §5); nil as for ``decode(_:)``.
+  public static func decodeURL(_ text: some Collection<UInt8>) -> [UInt8]? {
+    guard !text.contains(where: { [UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "=")].contains($0) }) else {
+      return nil
+    }
+    var characters = text.map { character in
+      switch character {
+      case UInt8(ascii: "-"): UInt8(ascii: "+")
+      case UInt8(ascii: "_"): UInt8(ascii: "/")
+      default: character
+      }
+    }
+    while characters.count % 4 != 0 { characters.append(UInt8(ascii: "=")) }
+    return decode(characters)
+  }
+
   /// The bytes; nil for other characters, missing padding or bits left over.
   public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
     guard text.count % 4 == 0 else { return nil }
