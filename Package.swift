@@ -17,7 +17,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let libraries = [
   "WireFormat", "PlainText", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr",
-  "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore", "PkarrClient",
+  "DNSResolution", "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore",
+  "PkarrClient",
   "PkarrRelay", "PkarrSite", "MainlineSimulator",
 ]
 
@@ -47,6 +48,8 @@ let package = Package(
     // Floor 3: protocols as values, without I/O.
     module("MainlineProtocol", ["Bencode", "Cryptography", "WireFormat", "Addresses"]),
     module("Pkarr", ["DNSWire", "Cryptography", "WireFormat", "Addresses", "PlainText"]),
+    module(
+      "DNSResolution", ["Pkarr", "DNSWire", "MainlineProtocol", "Cryptography", "WireFormat", "Addresses"]),
 
     // Floor 4: the event loop, and what programs share.
     module("EventLoops", ["CLinux", "Addresses"]),
@@ -112,6 +115,9 @@ let package = Package(
     tests("BencodeTests", ["Bencode"]),
     tests("MainlineProtocolTests", ["MainlineProtocol"]),
     tests("PkarrTests", ["Pkarr", "DNSWire", "Cryptography", "Addresses", "WireFormat"]),
+    tests(
+      "DNSResolutionTests",
+      ["DNSResolution", "Pkarr", "DNSWire", "MainlineProtocol", "Cryptography", "Addresses", "WireFormat"]),
     tests("EventLoopsTests", ["EventLoops"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("CommandLineToolTests", ["CommandLineTool"]),
