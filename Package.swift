@@ -17,8 +17,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let libraries = [
   "WireFormat", "PlainText", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr",
-  "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore", "PkarrClient",
-  "PkarrRelay", "PkarrSite", "PKDNS", "MainlineSimulator",
+  "DNSResolution", "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore",
+  "PkarrClient", "PkarrRelay", "PkarrSite", "PKDNS", "MainlineSimulator",
 ]
 
 let package = Package(
@@ -47,6 +47,8 @@ let package = Package(
     // Floor 3: protocols as values, without I/O.
     module("MainlineProtocol", ["Bencode", "Cryptography", "WireFormat", "Addresses"]),
     module("Pkarr", ["DNSWire", "Cryptography", "WireFormat", "Addresses", "PlainText"]),
+    module(
+      "DNSResolution", ["Pkarr", "DNSWire", "MainlineProtocol", "Cryptography", "WireFormat", "Addresses"]),
 
     // Floor 4: the event loop, and what programs share.
     module("EventLoops", ["CLinux", "Addresses"]),
@@ -89,8 +91,8 @@ let package = Package(
     module(
       "PKDNS",
       [
-        "PkarrClient", "PkarrStore", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline", "MainlineProtocol",
-        "EventLoops", "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat", "PlainText",
+        "DNSResolution", "PkarrClient", "PkarrStore", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline",
+        "MainlineProtocol", "EventLoops", "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat", "PlainText",
       ]),
 
     // Beside the floors: a network in one process.
@@ -119,6 +121,9 @@ let package = Package(
     tests("BencodeTests", ["Bencode"]),
     tests("MainlineProtocolTests", ["MainlineProtocol"]),
     tests("PkarrTests", ["Pkarr", "DNSWire", "Cryptography", "Addresses", "WireFormat"]),
+    tests(
+      "DNSResolutionTests",
+      ["DNSResolution", "Pkarr", "DNSWire", "MainlineProtocol", "Cryptography", "Addresses", "WireFormat"]),
     tests("EventLoopsTests", ["EventLoops"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("CommandLineToolTests", ["CommandLineTool"]),
@@ -131,7 +136,7 @@ let package = Package(
     tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),
     tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
     tests("PkarrSiteTests", ["PkarrSite", "PkarrClient", "Pkarr", "HTTP", "Mainline", "Addresses"]),
-    tests("PKDNSTests", ["PKDNS", "PkarrClient", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline", "EventLoops", "Addresses"]),
+    tests("PKDNSTests", ["PKDNS", "DNSResolution", "PkarrClient", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline", "EventLoops", "Addresses"]),
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),
