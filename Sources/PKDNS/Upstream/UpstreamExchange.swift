@@ -12,10 +12,17 @@ final class UpstreamExchange: UpstreamPath {
 
   init(_ attempt: UInt64, _ bytes: [UInt8], to url: HTTPURL, over http: HTTPClient, for client: UpstreamClient) {
     let request = HTTPClientRequest(.get, url, fields: [.accept: Self.mediaType])
-    task = Task(executorPreference: client.loop) {
-      let result = await Self.fetch(request, http)
+    task = Self.start(attempt, request, http, client)
+  }
+
+  private static func start(
+    _ attempt: UInt64, _ request: HTTPClientRequest, _ http: HTTPClient, _ client: UpstreamClient
+  ) -> Task<Void, Never> {
+    let loop = client.loop
+    return Task(executorPreference: loop) {
+      let result = await fetch(request, http)
       if Task.isCancelled { return }
-      await client.loop.submit { client.ended(attempt, result) }
+      await loop.submit { client.ended(attempt, result) }
     }
   }
 
