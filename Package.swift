@@ -52,8 +52,8 @@ let package = Package(
 
     // Floor 4: the event loop, and what programs share.
     module("EventLoops", ["CLinux", "Addresses"]),
-    module("Logging", ["PlainText"]),
-    module("Configuration", ["CToml", "PlainText"]),
+    module("Logging", ["EventLoops", "PlainText"]),
+    module("Configuration", ["CToml", "EventLoops", "PlainText"]),
     module("CommandLineTool", ["PlainText"]),
 
     // Floor 5: encrypted streams.

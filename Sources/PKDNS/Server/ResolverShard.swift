@@ -4,6 +4,7 @@ import DNSWire
 import EventLoops
 import Logging
 import Pkarr
+import PlainText
 
 import struct MainlineProtocol.Instant
 
@@ -27,7 +28,7 @@ final class ResolverShard: @unchecked Sendable {
   private var isClosed = false
   /// The time of the batch that is being answered.
   private var batchTime: (now: Instant, wallClock: Timestamp)?
-  private(set) var latencies = LatencyHistogram()
+  private(set) var latencies = DurationHistogram()
   private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 64)
 
   private struct Waiting {

@@ -22,7 +22,7 @@ struct RunningRelay: Sendable {
 
   /// Starts everything; what was started before something fails is ended again.
   static func start(
-    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ log: RelayLog
+    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ log: ServiceLog
   ) async throws(RelayStartError) -> RunningRelay {
     // Reading a large cache takes a moment, and must not hold up a thread that others share.
     let cacheResult = await onOwnThread {
@@ -38,7 +38,7 @@ struct RunningRelay: Sendable {
   }
 
   private static func start(
-    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ log: RelayLog, _ cache: RelayCache
+    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ log: ServiceLog, _ cache: RelayCache
   ) async throws(RelayStartError) -> RunningRelay {
     let tls = try configuration.http.tls.map { settings throws(RelayStartError) in
       try RelayTLS(settings, authorityDirectory: cache.authorityDirectory, log)
@@ -88,7 +88,7 @@ struct RunningRelay: Sendable {
     configuration.http.threads > 0 ? configuration.http.threads : max(1, min(64, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
   }
 
-  private func announce(_ log: RelayLog) {
+  private func announce(_ log: ServiceLog) {
     log.current.notice(
       "relay.started",
       [

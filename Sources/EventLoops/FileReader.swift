@@ -1,10 +1,9 @@
-import EventLoops
 import Glibc
 
 /// Reads whole files of bounded size.
-enum FileReader {
-  /// The first `limit` bytes of a file.
-  static func read(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
+public enum FileReader {
+  /// The first `limit` bytes of a file. Throws if it cannot be read.
+  public static func read(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
     let operation = "the file cannot be read"
     // The C string would end there.
     guard !path.utf8.contains(0) else { throw SystemError(code: ENOENT, operation: operation) }

@@ -1,10 +1,8 @@
-import Configuration
-
 extension KeyedDecodingContainer {
   /// Reads one text or a list of texts, each with `read`; nil if the key is not given.
   ///
   /// Throws an error that names the key and calls `what` the thing that was expected, or if there are more than `count`.
-  func texts<Value>(
+  public func texts<Value>(
     _ key: Key, _ what: String, count: Int = 1000, _ read: (String) -> Value?
   ) throws -> [Value]? {
     guard contains(key) else { return nil }

@@ -1,7 +1,7 @@
 /// Metrics in the text format that Prometheus reads, version 0.0.4.
-struct PrometheusText: Sendable {
+public struct PrometheusText: Sendable {
   /// What kind of number a metric is.
-  enum Kind: String, Sendable {
+  public enum Kind: String, Sendable {
     /// It only grows.
     case counter
     /// It goes up and down.
@@ -11,21 +11,21 @@ struct PrometheusText: Sendable {
   }
 
   /// The media type.
-  static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+  public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
   /// The metrics so far.
-  private(set) var text = ""
+  public private(set) var text = ""
 
   /// No metrics.
-  init() {}
+  public init() {}
 
   /// Adds a metric with one value. `help` says what it is and what a bad value means.
-  mutating func add(_ name: String, _ kind: Kind, _ help: String, _ value: Double) {
+  public mutating func add(_ name: String, _ kind: Kind, _ help: String, _ value: Double) {
     add(name, kind, help, [([], value)])
   }
 
   /// Adds a metric with a value for each set of labels.
-  mutating func add(
+  public mutating func add(
     _ name: String, _ kind: Kind, _ help: String, _ samples: [(labels: [(String, String)], value: Double)]
   ) {
     describe(name, kind, help)
@@ -33,7 +33,7 @@ struct PrometheusText: Sendable {
   }
 
   /// Adds a histogram in seconds.
-  mutating func add(_ name: String, _ help: String, _ histogram: DurationHistogram) {
+  public mutating func add(_ name: String, _ help: String, _ histogram: DurationHistogram) {
     describe(name, .histogram, help)
     var total: UInt64 = 0
     for (bound, count) in zip(DurationHistogram.bounds, histogram.counts) {
