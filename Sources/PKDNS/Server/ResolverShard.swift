@@ -230,6 +230,13 @@ final class ResolverShard: @unchecked Sendable {
     }
   }
 
+  // MARK: - For those who tell more than DNS can
+
+  /// Where the packet of a key came from. May be called anywhere.
+  func provenance(of key: PublicKey) async -> PacketProvenance? {
+    await loop.submit { self.resolver.provenance(of: key, now: self.time.now) }
+  }
+
   // MARK: - Changes while it runs
 
   /// Goes on with another policy.
