@@ -4,8 +4,8 @@ import DNSWire
 import PlainText
 
 extension PKDNSConfiguration {
-  /// The same for the resolver of one of `loops` threads; `ownAddresses`: what the server listens on.
-  func policy(loops: Int, ownAddresses: [IPAddress]) -> ResolutionPolicy {
+  /// The same for the resolver of one of `loops` threads; `own`: where the server listens.
+  func policy(loops: Int, own: [Endpoint]) -> ResolutionPolicy {
     var policy = ResolutionPolicy()
     policy.suffixes = dht.suffixes
     policy.maximumUDPSize = dns.udpSize
@@ -16,7 +16,7 @@ extension PKDNSConfiguration {
     applyCaches(to: &policy, loops: loops)
     applyWork(to: &policy, loops: loops)
     applyClients(to: &policy)
-    applyKeys(to: &policy, ownAddresses)
+    applyKeys(to: &policy, own.map(\.address).filter { !$0.isUnspecified })
     policy.local.forwardsPrivateReverseNames = dns.forwardsPrivateReverse
     policy.local.blocked = Set(access.blockedNames)
     return policy

@@ -237,10 +237,37 @@ final class ResolverShard: @unchecked Sendable {
     await loop.submit { self.resolver.provenance(of: key, now: self.time.now) }
   }
 
+  /// The packets that are held, for a file.
+  func snapshot() async -> [UInt8] {
+    await loop.submit {
+      let (now, wallClock) = self.time
+      return self.resolver.snapshot(now: now, wallClock: wallClock)
+    }
+  }
+
+  /// Takes in packets from a file; how many were good.
+  func restore(_ bytes: [UInt8]) async -> Int {
+    await loop.submit {
+      let (now, wallClock) = self.time
+      return self.resolver.restore(bytes.span.bytes, now: now, wallClock: wallClock)
+    }
+  }
+
   // MARK: - Changes while it runs
 
   /// Goes on with another policy.
-  func change(policy: ResolutionPolicy) { resolver.policy = policy }
+  func change(policy new: ResolutionPolicy) {
+    var policy = new
+    let old = resolver.policy.clients
+    if let secret = new.clients.cookieSecret {
+      // Cookies that clients have stay good.
+      policy.clients.previousCookieSecret = secret == old.cookieSecret ? old.previousCookieSecret : old.cookieSecret
+    } else {
+      policy.clients.cookieSecret = old.cookieSecret
+      policy.clients.previousCookieSecret = old.previousCookieSecret
+    }
+    resolver.policy = policy
+  }
 
   /// Number of queries that wait.
   var waitingCount: Int { sinks.count }
