@@ -24,9 +24,14 @@ struct PacketCache {
     var nodesAsked = 0
     var relaysAsked = 0
     var until = Instant.distantPast
+    /// When a complete search last found none; nil if none ever did.
+    var confirmedAt: Instant?
     /// How often in a row.
     var count: UInt8 = 0
   }
+
+  /// Seconds for which a confirmed absence may stand in for a search that fails.
+  static let absenceStaleness: UInt64 = 3600
 
   private var packets = RecencyMap<PublicKey, Entry>(capacity: .max)
   private var absences: RecencyMap<PublicKey, Absence>
@@ -80,6 +85,7 @@ struct PacketCache {
       let isSameKind = (absence.failure == nil) == (failure == nil)
       absence.count = isSameKind ? min(absence.count + 1, 20) : 1
       absence.failure = failure
+      if failure == nil { absence.confirmedAt = now }
       absence.nodesAsked = nodes
       absence.relaysAsked = relays
       let seconds = min(UInt64(first) << UInt64(absence.count - 1), UInt64(maximum))

@@ -102,3 +102,13 @@ struct QuestionScratch: ~Copyable {
     return mix(state ^ tail, 0xe703_7ed1_a0b4_28db ^ seed)
   }
 }
+
+extension ForwardQuestion {
+  /// What its answers are kept under.
+  var variant: AnswerVariant {
+    var variant = AnswerVariant()
+    if checkingDisabled { variant.insert(.checkingDisabled) }
+    if wantsDNSSEC { variant.insert(.dnssec) }
+    return variant
+  }
+}
