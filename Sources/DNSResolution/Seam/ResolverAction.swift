@@ -3,7 +3,7 @@ import DNSWire
 import Pkarr
 
 /// A client's query that waits for its answer.
-public struct QueryID: Hashable, Sendable {
+public struct PendingQueryID: Hashable, Sendable {
   let rawValue: UInt64
 }
 
@@ -24,7 +24,7 @@ public enum QueryDisposition: Hashable, Sendable {
   /// Nobody gets an answer: no query at all, or one of a flood.
   case drop
   /// The answer comes later, as ``ResolverAction/answer(_:_:)``.
-  case pending(QueryID)
+  case pending(PendingQueryID)
 }
 
 /// What the resolver wants done by those who have sockets.
@@ -51,7 +51,7 @@ public enum ResolverAction: Sendable {
   /// zone). Only a reply with the right id, address and question may come back.
   case forward(ForwardID, ForwardQuestion, server: Endpoint?)
   /// Send this message to the client whose query was ``QueryDisposition/pending(_:)``.
-  case answer(QueryID, [UInt8])
+  case answer(PendingQueryID, [UInt8])
 }
 
 /// What another DNS server is to be asked. Id, port, the case of letters and the OPT record are the sender's business;
