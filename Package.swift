@@ -92,7 +92,8 @@ let package = Package(
       "PKDNS",
       [
         "DNSResolution", "PkarrClient", "PkarrStore", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline",
-        "MainlineProtocol", "EventLoops", "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat", "PlainText",
+        "MainlineProtocol", "EventLoops", "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat",
+        "PlainText",
       ]),
 
     // Beside the floors: a network in one process.
@@ -102,7 +103,8 @@ let package = Package(
     .executableTarget(
       name: "pubky",
       dependencies: [
-        "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore", "HTTP", "TLS", "Mainline", "MainlineProtocol", "Pkarr",
+        "PKDNS", "DNSResolution", "DNSWire", "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore", "HTTP", "TLS",
+        "Mainline", "MainlineProtocol", "Pkarr",
         "EventLoops", "Logging", "Configuration", "CommandLineTool", "Cryptography", "Addresses", "PlainText",
         "WireFormat",
       ],
@@ -136,7 +138,12 @@ let package = Package(
     tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),
     tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
     tests("PkarrSiteTests", ["PkarrSite", "PkarrClient", "Pkarr", "HTTP", "Mainline", "Addresses"]),
-    tests("PKDNSTests", ["PKDNS", "DNSResolution", "PkarrClient", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline", "EventLoops", "Addresses"]),
+    tests(
+      "PKDNSTests",
+      [
+        "PKDNS", "DNSResolution", "PkarrClient", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline", "EventLoops",
+        "Addresses",
+      ]),
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),

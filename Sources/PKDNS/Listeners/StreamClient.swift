@@ -27,7 +27,7 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
   private var frames = StreamFrames()
   /// Whole messages that had to wait, as they came.
   private var held: [[UInt8]] = []
-  private var pending: Set<QueryID> = []
+  private var pending: Set<PendingQueryID> = []
   private var output: [UInt8] = []
   private var outputStart = 0
   /// When the client has taken too long, nanoseconds of `MonotonicClock`.
@@ -167,7 +167,7 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
   }
 
   /// An answer that was not ready at once.
-  func answer(_ query: QueryID, _ bytes: [UInt8]) {
+  func answer(_ query: PendingQueryID, _ bytes: [UInt8]) {
     guard pending.remove(query) != nil, !isClosed else { return }
     bytes.withUnsafeBytes { StreamFrames.append($0, to: &output) }
     extendDeadline(streams.limits.idle)

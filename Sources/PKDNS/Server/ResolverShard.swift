@@ -20,7 +20,7 @@ final class ResolverShard: @unchecked Sendable {
   private let network: any KeyNetwork
   private let queryLog: QueryLog
 
-  private var sinks: [QueryID: Waiting] = [:]
+  private var sinks: [PendingQueryID: Waiting] = [:]
   private var searches: [UInt64: Task<Void, Never>] = [:]
   private var nextSearch: UInt64 = 0
   private var timer: (handle: TimerHandle, deadline: Instant)?
@@ -64,7 +64,7 @@ final class ResolverShard: @unchecked Sendable {
   /// gets it later. Call ``settle()`` after the last of a batch.
   func receive(
     _ query: RawSpan, from origin: QueryOrigin, into reply: UnsafeMutableRawBufferPointer, later sink: () -> ReplySink
-  ) -> (length: Int, pending: QueryID?) {
+  ) -> (length: Int, pending: PendingQueryID?) {
     let (now, wallClock) = time
     switch resolver.receive(query, from: origin, now: now, wallClock: wallClock, into: reply) {
     case .reply(let count):
@@ -110,14 +110,14 @@ final class ResolverShard: @unchecked Sendable {
   }
 
   /// The task that waits for an answer does not want it any more.
-  private func abandon(_ query: QueryID) {
+  private func abandon(_ query: PendingQueryID) {
     guard case .task(let continuation)? = sinks[query]?.sink else { return }
     forget(query)
     continuation.resume(returning: nil)
   }
 
   /// A client has gone.
-  func forget(_ query: QueryID) {
+  func forget(_ query: PendingQueryID) {
     guard sinks.removeValue(forKey: query) != nil else { return }
     resolver.cancel(query)
   }
@@ -143,7 +143,7 @@ final class ResolverShard: @unchecked Sendable {
     setTimer()
   }
 
-  private func answer(_ query: QueryID, _ bytes: [UInt8]) {
+  private func answer(_ query: PendingQueryID, _ bytes: [UInt8]) {
     guard let waiting = sinks.removeValue(forKey: query) else { return }
     let elapsed = waiting.since.duration(to: time.now)
     latencies.add(elapsed)
