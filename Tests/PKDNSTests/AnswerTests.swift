@@ -61,9 +61,8 @@ struct AnswerTests {
     #expect(
       object.description
         == #"{"Status":0,"TC":false,"RD":true,"RA":true,"AD":false,"CD":false,"#
-        + #""Question":[{"name":"www.example.","type":64}],"#
-        + #""Answer":[{"name":"www.example.","type":1,"TTL":60,"data":"1.2.3.4"}]}"#
-        || object.description.contains(#""data":"1.2.3.4""#))
+        + #""Question":[{"name":"www.example","type":64}],"#
+        + #""Answer":[{"name":"www.example","type":1,"TTL":60,"data":"1.2.3.4"}]}"#)
     #expect(AnswerJSON.object([1, 2, 3], provenance: nil) == nil)
   }
 

@@ -154,8 +154,8 @@ struct ServerTests {
       forwardingTo: [UpstreamServer(upstream.endpoint)], settings: "[dns]\ndeadline = 2"
     ) { dns async throws in
       let order = try await PipelinedClient.ask(["first.example", "second.example"], at: dns.endpoint, on: dns.loop)
-      #expect(Set(order) == ["first.example.", "second.example."] && order.count == 2)
-      #expect(order.first == "second.example.", "\(order)")
+      #expect(Set(order) == ["first.example", "second.example"] && order.count == 2)
+      #expect(order.first == "second.example", "\(order)")
     }
     await upstream.stop()
   }

@@ -26,7 +26,7 @@ extension PKDNSConfiguration {
     public var maximumSteps = 15
     /// `deadline`: how long a client waits at most.
     public var deadline = Duration.seconds(4)
-    /// `stale_answer_wait`: how long a client waits for news before it gets old data (RFC 8767).
+    /// `stale_answer_wait_ms`: how long a client waits for news before it gets old data (RFC 8767).
     public var staleAnswerWait = Duration.milliseconds(1800)
     /// `udp_size`: the longest answer over UDP, in bytes.
     public var udpSize: UInt16 = 1232

@@ -4,6 +4,7 @@ import DNSResolution
 import DNSWire
 import EventLoops
 import PkarrClient
+import PlainText
 import WireFormat
 
 extension PKDNSConfiguration.GeneralSettings: Decodable {
@@ -48,7 +49,7 @@ extension PKDNSConfiguration.DNSSettings: Decodable {
     case disablesAny = "disable_any_queries"
     case cacheMegabytes = "icann_cache_mb"
     case maximumSteps = "max_recursion_depth"
-    case staleAnswerWait = "stale_answer_wait"
+    case staleAnswerWait = "stale_answer_wait_ms"
     case udpSize = "udp_size"
     case extendedErrors = "extended_errors"
     case cookieSecret = "cookie_secret"
@@ -72,7 +73,8 @@ extension PKDNSConfiguration.DNSSettings: Decodable {
     cacheMegabytes = try values.decode(.cacheMegabytes, default: cacheMegabytes, in: 0...1_000_000)
     maximumSteps = try values.decode(.maximumSteps, default: maximumSteps, in: 0...255)
     deadline = try values.decode(.deadline, default: deadline, in: .milliseconds(500)...(.seconds(30)))
-    staleAnswerWait = try values.decode(.staleAnswerWait, default: staleAnswerWait, in: .zero...(.seconds(30)))
+    let wait = try values.decode(.staleAnswerWait, default: staleAnswerWait.wholeMilliseconds, in: 0...30_000)
+    staleAnswerWait = .milliseconds(wait)
     udpSize = try values.decode(.udpSize, default: udpSize, in: 512...1400)
     extendedErrors = try values.decode(.extendedErrors, default: extendedErrors)
     cookieSecret =

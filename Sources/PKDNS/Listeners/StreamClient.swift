@@ -27,6 +27,7 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
   private var frames = StreamFrames()
   /// Whole messages that had to wait, as they came.
   private var held: [[UInt8]] = []
+  private var firstHeld = 0
   private var pending: Set<PendingQueryID> = []
   private var output: [UInt8] = []
   private var outputStart = 0
@@ -51,10 +52,10 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
   var isIdle: Bool { isHandshakeDone && pending.isEmpty && outputCount == 0 && frames.bufferedBytes == 0 }
   private var outputCount: Int { output.count - outputStart }
   private var loop: EventLoop { streams.loop }
-  private var mayRead: Bool {
-    !isClosed && held.isEmpty && pending.count < streams.limits.queriesPerConnection
-      && outputCount < Self.outputHighWater
+  private var hasRoom: Bool {
+    pending.count < streams.limits.queriesPerConnection && outputCount < Self.outputHighWater
   }
+  private var mayRead: Bool { !isClosed && held.isEmpty && hasRoom }
 
   func open() throws(SystemError) {
     watch = try loop.watch(
@@ -146,11 +147,15 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
   private func hold(_ message: RawSpan) { held.append(message.withUnsafeBytes { [UInt8]($0) }) }
 
   private func answerHeld() {
-    guard !held.isEmpty else { return }
-    let messages = held
-    held = []
-    for message in messages {
-      if mayRead { answer(message.span.bytes) } else { held.append(message) }
+    while firstHeld < held.count, !isClosed, hasRoom {
+      let message = held[firstHeld]
+      held[firstHeld] = []
+      firstHeld += 1
+      answer(message.span.bytes)
+    }
+    if firstHeld == held.count {
+      held = []
+      firstHeld = 0
     }
   }
 
