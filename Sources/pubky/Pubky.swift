@@ -22,7 +22,8 @@ struct Pubky {
       ],
       [
         KeyCommands.group, PublishCommand.command, ResolveCommand.command, GetCommand.command, ServeCommand.command,
-        PacketCommands.group, RelayCommand.command, DNSCommand.command, DHTCommands.group, TestnetCommand.command, DemoCommand.command,
+        PacketCommands.group, RelayCommand.command, DNSCommand.command, DHTCommands.group, TestnetCommand.command,
+        DemoCommand.command,
         CompletionsCommand.command, ManCommand.command,
       ]),
     version: version)

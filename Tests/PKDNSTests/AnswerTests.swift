@@ -34,7 +34,8 @@ struct AnswerTests {
     let name = try DomainName("example")
     return ResourceRecord(
       name: name, ttl: ttl,
-      data: .soa(.init(primaryServer: name, mailbox: name, serial: 1, refresh: 2, retry: 3, expire: 4, minimum: minimum)))
+      data: .soa(
+        .init(primaryServer: name, mailbox: name, serial: 1, refresh: 2, retry: 3, expire: 4, minimum: minimum)))
   }
 
   @Test("how long an answer may be kept: the least TTL, or for negative answers what the SOA says (RFC 8484 §5.1)")
@@ -43,7 +44,8 @@ struct AnswerTests {
     #expect(AnswerFreshness.seconds(try message(answers: [record(0)])) == 0)
     #expect(AnswerFreshness.seconds(try message(authorities: [soa(ttl: 900, minimum: 120)])) == 120)
     #expect(AnswerFreshness.seconds(try message(code: 3, authorities: [soa(ttl: 30, minimum: 120)])) == 30)
-    #expect(AnswerFreshness.seconds(try message(code: 3, answers: [record(5)], authorities: [soa(ttl: 30, minimum: 9)])) == 5)
+    #expect(
+      AnswerFreshness.seconds(try message(code: 3, answers: [record(5)], authorities: [soa(ttl: 30, minimum: 9)])) == 5)
     // A type that no parser knows does not matter.
     #expect(AnswerFreshness.seconds(try message(answers: [record(7)], type: 52)) == 7)
     for bytes in [
@@ -95,6 +97,17 @@ struct AnswerTests {
     var pointer = whole
     pointer[12] = 0xc0
     #expect(first(pointer) == nil)
+  }
+
+  @Test("the profile for Apple's systems names the address, and is the same every time")
+  func appleProfile() {
+    let profile = AppleProfile.text(authority: "dns.example:8443", path: "/dns-query")
+    #expect(profile.contains("<string>https://dns.example:8443/dns-query</string>"))
+    #expect(profile == AppleProfile.text(authority: "dns.example:8443", path: "/dns-query"))
+    let identifiers = profile.matches(
+      of: /<string>([0-9A-F]{8}-[0-9A-F]{4}-8[0-9A-F]{3}-[89AB][0-9A-F]{3}-[0-9A-F]{12})</)
+    #expect(Set(identifiers.map { String($0.1) }).count == 2)
+    #expect(!AppleProfile.text(authority: "<&>", path: "/").contains("<&>"))
   }
 
   @Test("a query that the server asks itself has an OPT record")

@@ -57,11 +57,15 @@ struct PKDNSConfigurationTests {
     #expect(policy.cache.maximumKeyTTL == 86_400 && policy.cache.maximumForwardedTTL == 86_400)
     #expect(policy.clients.udpQueriesPerSecond == 100 && policy.clients.udpBurst == 200)
     #expect(policy.clients.lookupsPerSecond == 5 && policy.clients.lookupBurst == 25, "the burst is applied")
-    #expect(policy.suffixes == defaults.suffixes && policy.keys == defaults.keys && policy.work == {
-      var work = defaults.work
-      work.maximumAliases = 14
-      return work
-    }())
+    #expect(
+      policy.suffixes == defaults.suffixes && policy.keys == defaults.keys
+        && policy.work
+          == {
+            var work = defaults.work
+            work.maximumAliases = 14
+            return work
+          }()
+    )
   }
 
   @Test("the files of pkdns work unchanged, its sample with the lost table header too")
@@ -70,8 +74,10 @@ struct PKDNSConfigurationTests {
     #expect(sample.https.plain.map(\.description) == ["127.0.0.1:3000"])
     #expect(sample.dht == PKDNSConfiguration().dht)
     let changed = try PKDNSConfiguration.parse(
-      Self.pkdnsSample.replacing("top_level_domain", with: "[dht]\ntop_level_domain").replacing("\"key\"", with: "\"pkd\"")
-        .replacing("= 5", with: "= 7").replacing("min_ttl = 60", with: "min_ttl = 9223372036854775807"))
+      Self.pkdnsSample.replacing("top_level_domain", with: "[dht]\ntop_level_domain").replacing(
+        "\"key\"", with: "\"pkd\""
+      )
+      .replacing("= 5", with: "= 7").replacing("min_ttl = 60", with: "min_ttl = 9223372036854775807"))
     #expect(changed.dht.suffixes == [try DomainName("pkd")])
     #expect(changed.dns.minimumTTL == .max, "such a number stopped pkdns")
     #expect(try PKDNSConfiguration.parse("[dht]\ntop_level_domain = \"\"").dht.suffixes.isEmpty)
@@ -102,6 +108,27 @@ struct PKDNSConfigurationTests {
     let found = failure(text)
     let message = try #require(found, "\(text) is accepted")
     #expect(message.hasPrefix("dns.toml") && (says.isEmpty || message.contains(says)), "\(message)")
+  }
+
+  @Test("clients that look for encryption are told the ways whose certificate they can check (RFC 9462)")
+  func designatedResolvers() throws {
+    let text = """
+      [tls]
+      listen = "192.0.2.1"
+      certificate = "a"
+      key = "b"
+      NAME
+      [https]
+      listen = ["192.0.2.1:8443"]
+      """
+    #expect(try DesignatedResolvers(PKDNSConfiguration.parse(text.replacing("NAME", with: ""))).bindings.isEmpty)
+    let resolvers = try DesignatedResolvers(
+      PKDNSConfiguration.parse(text.replacing("NAME", with: "name = \"dns.example\"")))
+    #expect(resolvers.addresses == [IPAddress(192, 0, 2, 1)])
+    #expect(resolvers.bindings.map(\.alpn) == [["h2", "http/1.1"], ["dot"]])
+    #expect(resolvers.bindings.map(\.port) == [8443, nil])
+    let path = resolvers.bindings[0].parameters.first { $0.key.rawValue == 7 }?.value
+    #expect(path.map { String(decoding: $0, as: UTF8.self) } == "/dns-query{?dns}")
   }
 
   private static let example = URL(filePath: #filePath).appending(path: "../../../examples/dns.toml").standardized

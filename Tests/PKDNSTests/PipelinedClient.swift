@@ -43,7 +43,9 @@ final class PipelinedClient: DescriptorHandler, @unchecked Sendable {
     }
     guard readiness.contains(.reading) else { return }
     var piece = [UInt8](repeating: 0, count: 65_536)
-    guard let count = try? piece.withUnsafeMutableBytes({ try socket.read(into: $0) }), count > 0 else { return finish() }
+    guard let count = try? piece.withUnsafeMutableBytes({ try socket.read(into: $0) }), count > 0 else {
+      return finish()
+    }
     piece[..<count].withUnsafeBytes { bytes in
       frames.receive(bytes) { message in
         names.append(FirstQuestion(message)?.name.description ?? "?")

@@ -63,7 +63,8 @@ private final class Core: DatagramResponder, @unchecked Sendable {
   private var clients: [Client] = []
 
   init(
-    _ datagrams: DatagramServer, _ streams: StreamListener, _ loop: EventLoop, _ script: @escaping ScriptedNameServer.Script
+    _ datagrams: DatagramServer, _ streams: StreamListener, _ loop: EventLoop,
+    _ script: @escaping ScriptedNameServer.Script
   ) {
     self.datagrams = datagrams
     self.streams = streams

@@ -160,7 +160,8 @@ struct ServerTests {
     await upstream.stop()
   }
 
-  @Test("connections of one address and queries of one connection are bounded; who asks too much is answered all the same")
+  @Test(
+    "connections of one address and queries of one connection are bounded; who asks too much is answered all the same")
   func streamLimits() async throws {
     let upstream = try await Self.answering()
     try await RunningPKDNS.run(
@@ -174,7 +175,8 @@ struct ServerTests {
     await upstream.stop()
   }
 
-  @Test("a reload changes name servers and limits without losing a query, and a restart is asked for where it is needed")
+  @Test(
+    "a reload changes name servers and limits without losing a query, and a restart is asked for where it is needed")
   func reload() async throws {
     let first = try await Self.answering()
     let second = try await ScriptedNameServer { query, _ in [ScriptedNameServer.answer(query, 0xc000_0202)] }
@@ -280,7 +282,8 @@ struct ServerTests {
     let endpoint = Endpoint(IPAddress(192, 0, 2, 1), port: 6881)
     #expect(try await finder.endpoints(#require(HostName("host.example:6881"))) == [endpoint])
     #expect(try await finder.endpoints(#require(HostName("alias.example:6881"))) == [endpoint])
-    #expect(try await finder.endpoints(#require(HostName("192.0.2.9:1"))) == [Endpoint(IPAddress(192, 0, 2, 9), port: 1)])
+    #expect(
+      try await finder.endpoints(#require(HostName("192.0.2.9:1"))) == [Endpoint(IPAddress(192, 0, 2, 9), port: 1)])
     await upstream.loop.submit { client.close() }
     await upstream.stop()
   }

@@ -68,7 +68,9 @@ struct UpstreamForwardingTests {
     }
   }
 
-  @Test("a question goes to the fastest server, and the answer of another name, type, identifier or direction is not believed")
+  @Test(
+    "a question goes to the fastest server, and the answer of another name, type, identifier or direction is not believed"
+  )
   func question() throws {
     var bench = Bench(Self.servers)
     bench.teach([50, 10, 90])
@@ -209,7 +211,8 @@ struct UpstreamForwardingTests {
     #expect(bench.finished.count == 1)
   }
 
-  @Test("a refusal makes the next server answer; it is the answer if nobody has a better one", arguments: [2, 5] as [UInt8])
+  @Test(
+    "a refusal makes the next server answer; it is the answer if nobody has a better one", arguments: [2, 5] as [UInt8])
   func refusal(code: UInt8) {
     var bench = Bench(Array(Self.servers.prefix(2)))
     bench.teach([10, 20])

@@ -24,7 +24,8 @@ extension PKDNSConfiguration.GeneralSettings: Decodable {
     sockets = try values.texts(.socket, "ADDRESS:PORT", count: 16) { Endpoint($0) } ?? sockets
     forward =
       try values.texts(
-        .forward, "a name server: ADDRESS[:PORT], tcp://…, tls://ADDRESS[#NAME] or https://ADDRESS/PATH[#NAME]", count: 16
+        .forward, "a name server: ADDRESS[:PORT], tcp://…, tls://ADDRESS[#NAME] or https://ADDRESS/PATH[#NAME]",
+        count: 16
       ) { UpstreamServer($0) } ?? forward
     forwardAuthorities = try values.decodeIfPresent(String.self, forKey: .forwardAuthorities).map(directory.path)
     forwardMixedCase = try values.decode(.forwardMixedCase, default: forwardMixedCase)

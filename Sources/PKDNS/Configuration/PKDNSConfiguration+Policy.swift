@@ -19,6 +19,9 @@ extension PKDNSConfiguration {
     applyKeys(to: &policy, own.map(\.address).filter { !$0.isUnspecified })
     policy.local.forwardsPrivateReverseNames = dns.forwardsPrivateReverse
     policy.local.blocked = Set(access.blockedNames)
+    let resolvers = DesignatedResolvers(self)
+    policy.local.designatedResolvers = resolvers.bindings
+    policy.local.designatedAddresses = resolvers.addresses
     return policy
   }
 

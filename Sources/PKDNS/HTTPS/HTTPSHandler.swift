@@ -21,6 +21,8 @@ final class HTTPSHandler: Sendable {
   private static let packetMediaType = "application/x-pkarr-signed-packet"
   /// Most bytes of a question.
   private static let bodyLimit = Int(UInt16.max)
+  /// Most bytes of a body that is refused.
+  static let discardedBodyLimit: UInt64 = 1 << 20
 
   let path: String
   private let shards: [ResolverShard]
@@ -42,11 +44,19 @@ final class HTTPSHandler: Sendable {
   var handler: HTTPHandler {
     var router = HTTPRouter()
     router.on(.get, path) { request, _ in try await self.get(request) }
-    router.on(.post, path, bodyLimit: UInt64(Self.bodyLimit)) { request, _ in try await self.post(request) }
+    router.on(.post, path) { request, _ in
+      do {
+        return try await self.post(request)
+      } catch {
+        await Self.discardBody(request)
+        throw error
+      }
+    }
     if servesJSON { router.on(.get, "/resolve") { request, _ in try await self.json(request) } }
     router.on(.get, "/pkarr/{key}") { request, parameters in
       try await self.packet(request, parameters["key"] ?? "")
     }
+    router.on(.get, "/apple.mobileconfig") { request, _ in AppleProfile.response(request, path: self.path) }
     router.on(.get, "/") { request, _ in LandingPage.response(request, path: self.path) }
     let routes = router
     return { request in
@@ -95,6 +105,12 @@ final class HTTPSHandler: Sendable {
     }
     try requireAcceptable(request)
     return try await answer(try await request.body.collect(upTo: Self.bodyLimit), request)
+  }
+
+  /// Reads what a client still sends although its request is refused: some do not see an answer that comes before they are
+  /// done (curl 7.88 over HTTP/2). Within the server's bound for bodies.
+  private nonisolated(nonsending) static func discardBody(_ request: HTTPRequest) async {
+    while (try? await request.body.read()) != nil {}
   }
 
   private func requireAcceptable(_ request: HTTPRequest) throws {
@@ -161,10 +177,12 @@ final class HTTPSHandler: Sendable {
 
   /// The key whose name this is, or is below.
   private func key(in name: DomainName) -> PublicKey? {
-    let lower = (try? DomainName(labels: name.labels.map { $0.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 } })) ?? name
+    let lower =
+      (try? DomainName(labels: name.labels.map { $0.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 } })) ?? name
     for suffix in settings.withLock({ $0.suffixes }) + [.root] {
       guard let rest = lower.removingSuffix(suffix), let label = Array(rest.labels).last else { continue }
-      if label.count == PublicKey.textLength, let key = try? PublicKey(parsing: String(decoding: label, as: UTF8.self)) {
+      if label.count == PublicKey.textLength, let key = try? PublicKey(parsing: String(decoding: label, as: UTF8.self))
+      {
         return key
       }
     }
@@ -200,7 +218,9 @@ final class HTTPSHandler: Sendable {
 
   /// The packet in the first TXT record of an answer, its signature checked.
   private static func proof(in answer: [UInt8]) -> SignedPacket? {
-    guard let readable = AnswerFreshness.readable(answer), let message = try? Message(parsing: readable) else { return nil }
+    guard let readable = AnswerFreshness.readable(answer), let message = try? Message(parsing: readable) else {
+      return nil
+    }
     for record in message.answers {
       guard case .txt(let text) = record.data, let bytes = Base64.decode(Array(text.strings.joined())) else { continue }
       return try? SignedPacket(bytes)

@@ -206,7 +206,9 @@ struct ServerBuilder {
     let inherited = options.inheritedSockets
     for (addresses, name, tls) in [(https.encrypted, "https", httpsTLS), (https.plain, "http", nil)] {
       var settings = HTTPServerConfiguration()
-      let adopted = inherited.filter { $0.name == name }.map { HTTPServerConfiguration.Address.descriptor($0.descriptor) }
+      let adopted = inherited.filter { $0.name == name }.map {
+        HTTPServerConfiguration.Address.descriptor($0.descriptor)
+      }
       settings.addresses = adopted.isEmpty ? addresses.map { .tcp($0) } : adopted
       if settings.addresses.isEmpty { continue }
       settings.tls = tls
@@ -214,7 +216,7 @@ struct ServerBuilder {
       // Behind a proxy all connections have one address.
       if name == "https" { settings.maximumConnectionsPerAddress = configuration.streams.connectionsPerAddress }
       if settings.maximumConnectionsPerAddress == 0 { settings.maximumConnectionsPerAddress = nil }
-      settings.maximumBodyBytes = UInt64(UInt16.max)
+      settings.maximumBodyBytes = HTTPSHandler.discardedBodyLimit
       let server = try await start(settings, addresses.first, on: loops, handler.handler)
       endpoints.https += server.localEndpoints
     }

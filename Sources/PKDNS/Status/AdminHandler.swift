@@ -69,7 +69,8 @@ final class AdminHandler: Sendable {
   /// `POST /flush?name=NAME[&subtree=1]`, or a key in the place of the name.
   private nonisolated(nonsending) func flush(_ request: HTTPRequest) async throws -> HTTPResponse {
     let parameters = request.target.parameters ?? []
-    guard let text = parameters.first(where: { $0.name == "name" })?.value, let name = try? DomainName(text.lowercased())
+    guard let text = parameters.first(where: { $0.name == "name" })?.value,
+      let name = try? DomainName(text.lowercased())
     else { throw HTTPRefusal(.badRequest, "The parameter name is missing or no domain name.") }
     let subtree = parameters.contains { $0.name == "subtree" && ["1", "true", ""].contains($0.value) }
     let key = name.labels.reduce(0, { count, _ in count + 1 }) == 1 ? try? PublicKey(parsing: text.lowercased()) : nil

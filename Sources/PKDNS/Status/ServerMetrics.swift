@@ -31,7 +31,8 @@ enum ServerMetrics {
         ([("transport", "\(transport)")], Double(status.sum { $0.queries[Int(transport.rawValue)] }))
       })
     let codes = [
-      "noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "6", "7", "8", "9", "10", "11", "12", "13", "14",
+      "noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "6", "7", "8", "9", "10", "11", "12", "13",
+      "14",
       "15", "badvers",
     ]
     text.add(

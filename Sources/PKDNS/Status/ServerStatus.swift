@@ -27,7 +27,9 @@ struct ServerStatus: Sendable {
   var isInOutage: Bool { resolvers.contains { $0.gauges.isInOutage } }
 
   /// True if names that are no keys can be resolved, as far as is known.
-  var forwards: Bool { !upstreams.isEmpty && upstreams.contains { !$0.isDead && ($0.roundTrip != nil || $0.failures == 0) } }
+  var forwards: Bool {
+    !upstreams.isEmpty && upstreams.contains { !$0.isDead && ($0.roundTrip != nil || $0.failures == 0) }
+  }
 
   /// True if both kinds of names can be resolved.
   var isReady: Bool { network.isReady && forwards && !isInOutage }

@@ -26,7 +26,8 @@ final class UpstreamExchange: UpstreamPath {
     }
   }
 
-  private static func fetch(_ request: HTTPClientRequest, _ http: HTTPClient) async -> Result<[UInt8], UpstreamFailure> {
+  private static func fetch(_ request: HTTPClientRequest, _ http: HTTPClient) async -> Result<[UInt8], UpstreamFailure>
+  {
     do throws(HTTPError) {
       let response = try await http.send(request)
       let body = try await response.body.collect(upTo: Int(UInt16.max))
@@ -37,7 +38,8 @@ final class UpstreamExchange: UpstreamPath {
   }
 
   /// The address of a question.
-  static func url(of server: UpstreamServer, _ path: String, _ name: String?, _ bytes: [UInt8]) throws(HTTPError) -> HTTPURL
+  static func url(of server: UpstreamServer, _ path: String, _ name: String?, _ bytes: [UInt8]) throws(HTTPError)
+    -> HTTPURL
   {
     let authority = name.map { "\($0):\(server.endpoint.port)" } ?? "\(server.endpoint)"
     guard let url = HTTPURL("https://\(authority)\(path)?dns=\(Base64.encodeURL(bytes))") else {

@@ -132,7 +132,11 @@ struct UpstreamForwarding: Sendable {
       questions[question]?.attempts.removeAll { $0 == number }
     }
     for (number, question) in questions where question.attempts.isEmpty {
-      if servers.isEmpty, question.delegate == nil { finish(number, .failure(.noServer), now: now) } else { tryNext(number, now: now) }
+      if servers.isEmpty, question.delegate == nil {
+        finish(number, .failure(.noServer), now: now)
+      } else {
+        tryNext(number, now: now)
+      }
     }
   }
 
@@ -163,7 +167,9 @@ struct UpstreamForwarding: Sendable {
 
   private func choose(besides tried: Set<Int>, now: UInt64) -> Int? {
     let fresh = servers.indices.filter { !tried.contains($0) }
-    return (fresh.isEmpty ? Array(servers.indices) : fresh).min { estimates[$0].rank(at: now) < estimates[$1].rank(at: now) }
+    return (fresh.isEmpty ? Array(servers.indices) : fresh).min {
+      estimates[$0].rank(at: now) < estimates[$1].rank(at: now)
+    }
   }
 
   private mutating func send(
@@ -282,7 +288,8 @@ struct UpstreamForwarding: Sendable {
   }
 
   private func hasUntriedServer(_ number: UInt64) -> Bool {
-    guard let question = questions[number], question.delegate == nil, question.attemptsMade < policy.maximumAttempts else {
+    guard let question = questions[number], question.delegate == nil, question.attemptsMade < policy.maximumAttempts
+    else {
       return false
     }
     return question.tried.count < servers.count

@@ -56,7 +56,9 @@ extension UpstreamServer: LosslessStringConvertible {
       path = String(rest[slash...])
       rest = rest[..<slash]
     }
-    guard let defaultPort = Self.defaultPorts[scheme], let endpoint = Self.endpoint(rest, defaultPort) else { return nil }
+    guard let defaultPort = Self.defaultPorts[scheme], let endpoint = Self.endpoint(rest, defaultPort) else {
+      return nil
+    }
     guard scheme == "https" ? Self.isPath(path) : path.isEmpty else { return nil }
     guard name == nil || scheme == "tls" || scheme == "https" else { return nil }
     self.endpoint = endpoint

@@ -9,14 +9,16 @@ import TLS
 /// `pubky dns check`
 enum DNSCheckCommand {
   private static let servers = Argument<UpstreamServer>(
-    "SERVER", repeatable: true, "The server: ADDRESS[:PORT] for UDP and TCP, tls://ADDRESS#NAME, https://ADDRESS/PATH#NAME",
+    "SERVER", repeatable: true,
+    "The server: ADDRESS[:PORT] for UDP and TCP, tls://ADDRESS#NAME, https://ADDRESS/PATH#NAME",
     parse: DNSCommand.upstream)
   private static let name = Option<DomainName>(
     "name", value: "NAME", "An ordinary name to ask for (default: example.com)", parse: domainName)
   private static let key = Option<DomainName>(
     "key", value: "NAME", "A name of a key to ask for (default: a demonstration of pkdns)", parse: domainName)
   private static let authorities = Option(
-    "authorities", value: "FILE", completion: .file, "Believe certificates of these authorities (PEM), not the system's")
+    "authorities", value: "FILE", completion: .file, "Believe certificates of these authorities (PEM), not the system's"
+  )
 
   /// The live site that pkdns shows its users.
   private static let demonstration = "7fmjpcuuzf54hw18bsgi3zihzyh4awseeuq5tmojefaezjbd64cy"

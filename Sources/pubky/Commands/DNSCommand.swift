@@ -24,7 +24,8 @@ enum DNSCommand {
     })
   static let directory = Option(
     "pkdns-dir", short: "p", value: "DIR", completion: .file,
-    "The directory with config.toml, in which packets and nodes are kept over restarts (default: ~/.pkdns, if it is there)")
+    "The directory with config.toml, in which packets and nodes are kept over restarts (default: ~/.pkdns, if it is there)"
+  )
 
   static let configurationFile = Option(
     "config", short: "c", value: "FILE", completion: .file, "Settings in TOML; those of pkdns work unchanged")
@@ -134,7 +135,8 @@ enum DNSCommand {
       func list(_ endpoints: [Endpoint]) -> JSON { .array(endpoints.map { .string($0.description) }) }
       try? console.print(
         json: [
-          "dns": list(server.localEndpoints), "tls": list(server.encryptedEndpoints), "https": list(server.httpsEndpoints),
+          "dns": list(server.localEndpoints), "tls": list(server.encryptedEndpoints),
+          "https": list(server.httpsEndpoints),
           "admin": server.adminEndpoint.map { .string($0.description) } ?? .null,
         ])
     } else if console.isForPerson {

@@ -69,7 +69,8 @@ enum DNSFlushCommand {
     throw .usage("where is the server?", advice: "Name it with --admin ADDRESS:PORT, --socket PATH or --config FILE.")
   }
 
-  private static func post(_ path: String, to target: Target) async throws(CommandError) -> (status: Int, body: String) {
+  private static func post(_ path: String, to target: Target) async throws(CommandError) -> (status: Int, body: String)
+  {
     do {
       switch target {
       case .unix(let file): return try await postOverUnix(path, file)
