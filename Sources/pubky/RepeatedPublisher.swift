@@ -16,6 +16,7 @@ struct RepeatedPublisher: Sendable {
   let relays: PkarrClientConfiguration?
   let console: Console
   let logger: Logger
+  let addresses: ExternalAddress
 
   /// The zone that is to be published, the packet that it was signed into, and what was said about its file.
   private struct State {
@@ -146,7 +147,8 @@ struct RepeatedPublisher: Sendable {
         state.complaint = nil
         return
       }
-      let changed = try ZoneInput.read(state.zone.path, for: keypair.publicKey, console)
+      let changed = try await ZoneInput.read(
+        state.zone.path, for: keypair.publicKey, console, filling: addresses)
       // It must fit into a packet before it takes the place of one that does.
       PacketOutput.warnIfTooLargeForSome(try ZoneInput.sign(changed, by: keypair, timestamp: nil), console)
       if changed.records != state.zone.records { state.packet = nil }

@@ -13,6 +13,7 @@ let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("relay", RelayRows.rows),
   ("relay-load", RelayLoadRows.rows),
   ("serve", ServeRows.rows),
+  ("dns-server", DNSServerRows.rows),
 ]
 
 let wanted = Set(CommandLine.arguments.dropFirst())
