@@ -131,7 +131,7 @@ let package = Package(
     tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
     tests("PkarrSiteTests", ["PkarrSite", "PkarrClient", "Pkarr", "HTTP", "Mainline", "Addresses"]),
     tests("SimulationTests", ["MainlineSimulator"]),
-    tests("InteropTests", ["Mainline", "Pkarr"]),
+    tests("InteropTests", ["Mainline", "Pkarr", "DNSResolution"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),
     tests("BrowserTests", ["pubky", "PkarrRelay", "HTTP", "Pkarr", "EventLoops", "Addresses"]),
   ],

@@ -24,6 +24,10 @@ final class Resolution {
     var error: ExtendedError?
   }
 
+  /// Beyond that many steps a resolution is given up, whatever leads it on: each alias, delegation, server and search takes
+  /// a few.
+  static let maximumSteps = 256
+
   let id: UInt64
   let question: CanonicalQuestion
   /// Who is charged for the work; nobody for a refresh ahead of time.
@@ -38,6 +42,7 @@ final class Resolution {
   var name: DomainName
   /// All names of the chain.
   var visited: Set<DomainName>
+  var steps = 0
   var aliases = 0
   var delegations = 0
   /// The delegation that is being followed.
@@ -46,6 +51,9 @@ final class Resolution {
   var acceptsStale = false
   /// Keys whose search failed just now, and how.
   var failures: [PublicKey: ExtendedError] = [:]
+
+  /// Keys whose packets the network gave just now.
+  var found: Set<PublicKey> = []
 
   var draft: AnswerDraft
   var ready: Ready?
