@@ -16,6 +16,7 @@ import WireFormat
 /// - the authority section of positive answers, where NSD adds the NS records of the apex;
 /// - the additional section: NSD adds addresses for more types than we do;
 /// - ANY, where NSD gives all sets and we give one (RFC 8482);
+/// - a loop of aliases, which is SERVFAIL for us and an answer for NSD;
 /// - RA, which a resolver sets and an authority does not;
 /// - the TTL of negative SOA records is compared, their other fields come from the zone.
 @Suite struct NSDTests {
@@ -166,6 +167,7 @@ import WireFormat
     defer { buffer.deallocate() }
     let origin = QueryOrigin(Endpoint(.loopbackV4, port: 1), .tcp)
     var different = 0
+    var loops = 0
     for (query, answer) in zip(queries, theirs) {
       let disposition = resolver.receive(query.span.bytes, from: origin, now: now, wallClock: time, into: buffer)
       guard case .reply(let count) = disposition else {
@@ -174,13 +176,16 @@ import WireFormat
       }
       let ours = try Essence([UInt8](buffer[..<count]))
       let other = try Essence(answer)
-      if ours != other {
+      if ours.code == 2, other.code == 0, ours.answers == other.answers {
+        loops += 1
+      } else if ours != other {
         different += 1
-        let question = try Message(parsing: query).questions[0]
+        let question = try Message(parsing: query, rules: .tolerant).questions[0]
         if different <= 5 { Issue.record("\(question.name) \(question.type)\nours: \(ours)\nNSD: \(other)") }
       }
     }
-    #expect(different == 0)
+    #expect(different == 0, "of \(queries.count)")
+    #expect(loops < queries.count / 50)
     #expect(queries.count == Self.zoneCount * 10)
   }
 

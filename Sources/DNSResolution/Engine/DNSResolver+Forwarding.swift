@@ -6,7 +6,7 @@ import Pkarr
 extension DNSResolver {
   /// A link that is neither a key nor special: the servers that are configured know.
   func advanceElsewhere(_ resolution: Resolution) {
-    resolution.asksOthers = true
+    resolution.holdsUnverified = true
     guard resolution.question.type != .any else { return answerAny(resolution) }
     let variant = resolution.touchesKeys ? AnswerVariant() : resolution.question.variant.forwarded
     let question = ForwardQuestion(

@@ -59,8 +59,8 @@ final class Resolution {
   var ready: Ready?
   /// Whether a key had a part in the answer.
   var touchesKeys = false
-  /// Whether other servers had a part in the answer.
-  var asksOthers = false
+  /// Whether something in the answer does not come from a verified packet.
+  var holdsUnverified = false
   /// Seconds since the oldest stale data were confirmed; nil if all are fresh.
   var staleAge: UInt64?
   /// The answer may be kept until then.
