@@ -145,7 +145,7 @@ let package = Package(
         "Addresses",
       ]),
     tests("SimulationTests", ["MainlineSimulator"]),
-    tests("InteropTests", ["Mainline", "Pkarr"]),
+    tests("InteropTests", ["Mainline", "Pkarr", "DNSResolution"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),
     tests("BrowserTests", ["pubky", "PkarrRelay", "HTTP", "Pkarr", "EventLoops", "Addresses"]),
   ],

@@ -10,7 +10,7 @@ struct FuzzTarget: Sendable {
   /// All targets, in the order in which `scripts/fuzz` runs them.
   static let all: [FuzzTarget] = [
     .keyText, .bencode, .krpc, .node, .dns, .zone, .signedPacket, .httpRequest, .httpResponse, .http2Session,
-    .configuration, .dnsServer,
+    .configuration, .dnsQuery, .dnsUpstreamReply, .dnsServer,
   ]
 }
 

@@ -1,9 +1,9 @@
 /// An extended error (RFC 8914): why an answer is as it is.
-public struct ExtendedError: Hashable, Sendable {
+struct ExtendedError: Hashable, Sendable {
   /// Number of the error (IANA registry of extended DNS error codes).
-  public let code: UInt16
+  let code: UInt16
   /// A few words in ASCII, at most 100 bytes.
-  public let text: String
+  let text: String
 
   init(_ code: UInt16, _ text: String = "") {
     self.code = code

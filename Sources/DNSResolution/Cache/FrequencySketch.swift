@@ -12,7 +12,8 @@ struct FrequencySketch: Sendable {
     while words < capacity / 4 && words < 1 << 20 { words *= 2 }
     counters = Array(repeating: 0, count: words)
     mask = UInt64(words - 1)
-    sampleSize = words * 16 * 4
+    // Few enough that two names seldom share all of their counters.
+    sampleSize = words * 2
   }
 
   /// The word and the bit at which the counter of a row stands.

@@ -26,7 +26,7 @@ extension DNSResolver {
     isWithoutGlue: (DomainName) -> Bool
   ) {
     resolution.delegations += 1
-    resolution.asksOthers = true
+    resolution.holdsUnverified = true
     guard resolution.delegations <= policy.work.maximumDelegations else {
       return resolution.fail(.serverFailure, .other("more than \(policy.work.maximumDelegations) delegations"))
     }

@@ -38,7 +38,7 @@ extension DNSResolver {
     var draft = resolution.draft
     if resolution.touchesKeys { removeInternalAddresses(resolution, &draft) }
     draft.isVerified =
-      resolution.touchesKeys && !resolution.asksOthers && !(draft.answers.isEmpty && draft.authorities.isEmpty)
+      resolution.touchesKeys && !resolution.holdsUnverified && !(draft.answers.isEmpty && draft.authorities.isEmpty)
       && (draft.code == .noError || draft.code == .noSuchName) && resolution.firstApex != nil
       && draft.error?.code != ExtendedError.synthesized.code
     if let age = resolution.staleAge { draft.error = resolution.staleError(age) }
@@ -125,7 +125,8 @@ extension DNSResolver {
     let writer = self.writer(for: waiting)
     let error = ExtendedError.unreachable("no answer within \(policy.work.deadlineMilliseconds) ms")
     let bytes = withUnsafeTemporaryAllocation(byteCount: writer.limit, alignment: 8) { buffer in
-      [UInt8](buffer[..<writer.writeEmpty(.serverFailure, question: waiting.question.span.bytes, error: error, to: buffer)])
+      [UInt8](
+        buffer[..<writer.writeEmpty(.serverFailure, question: waiting.question.span.bytes, error: error, to: buffer)])
     }
     actions.append(.answer(id, bytes))
   }

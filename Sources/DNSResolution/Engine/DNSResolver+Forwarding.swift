@@ -6,7 +6,7 @@ import Pkarr
 extension DNSResolver {
   /// A link that is neither a key nor special: the servers that are configured know.
   func advanceElsewhere(_ resolution: Resolution) {
-    resolution.asksOthers = true
+    resolution.holdsUnverified = true
     guard resolution.question.type != .any else { return answerAny(resolution) }
     let variant = resolution.touchesKeys ? AnswerVariant() : resolution.question.variant.forwarded
     let question = ForwardQuestion(
@@ -92,7 +92,8 @@ extension DNSResolver {
     _ composed: ComposedAnswer, _ ttl: ReplyWriter.TTLChange, from name: DomainName, _ type: RecordType
   ) -> ForwardedAnswer? {
     let length = Int(composed.shape.messageLength)
-    guard let message = try? Message(parsing: composed.content.span.bytes.extracting(0..<length), rules: .tolerant) else {
+    guard let message = try? Message(parsing: composed.content.span.bytes.extracting(0..<length), rules: .tolerant)
+    else {
       return nil
     }
     func aged(_ records: [ResourceRecord]) -> [ResourceRecord] {
@@ -145,7 +146,9 @@ extension DNSResolver {
     let slot = bytes.withUnsafeBytes { forwardedAnswers.find(scratch.hash(of: $0), $0, question.variant) }
     guard let slot else { return nil }
     let entry = forwardedAnswers[slot]
-    guard entry.kind != .failure, now.nanoseconds < (allowsStale ? entry.uselessAt : entry.expiresAt) else { return nil }
+    guard entry.kind != .failure, now.nanoseconds < (allowsStale ? entry.uselessAt : entry.expiresAt) else {
+      return nil
+    }
     let composed = ComposedAnswer(shape: entry.shape, content: forwardedAnswers.content(slot))
     return decode(composed, .passed(0), from: question.name, question.type)
   }
@@ -285,13 +288,14 @@ extension DNSResolver {
       if !hasStale, forwardedAnswers[slot].kind == .failure { failures = forwardedAnswers[slot].failures }
     }
     if let slot, hasStale {
-      let retry = now.advanced(by: .seconds(Int64(policy.cache.failureRecheck)))
+      let retry = now.advanced(by: .seconds(Int64(max(1, policy.cache.failureRecheck))))
       forwardedAnswers.update(slot) { $0.retryAt = retry.nanoseconds }
     } else {
       keepFailure(question, code, failures: failures)
     }
     for resolution in waiting {
-      if resolution.delegation != nil || hasStale {
+      // A refresh ahead of time ends here: what it wanted to replace is still good.
+      if resolution.delegation != nil || hasStale && !resolution.isPrefetch {
         // Goes on without the address, or with what is stale.
         resume(resolution)
       } else {

@@ -42,7 +42,9 @@ extension DNSResolver {
     case .reply(let key) where key.server == nil:
       let question = key.question.name.question(key.question.type)
       return question.withUnsafeBytes { bytes in
-        guard let slot = forwardedAnswers.find(scratch.hash(of: bytes), bytes, key.question.variant) else { return false }
+        guard let slot = forwardedAnswers.find(scratch.hash(of: bytes), bytes, key.question.variant) else {
+          return false
+        }
         return forwardedAnswers[slot].kind != .failure && now.nanoseconds < forwardedAnswers[slot].uselessAt
       }
     default: return false
@@ -61,7 +63,10 @@ extension DNSResolver {
   }
 
   private func packetState(of key: PublicKey, for resolution: Resolution) -> PacketState {
-    if let entry = packets.use(key), isUsable(entry) { return state(entry, key, resolution) }
+    if let entry = packets.use(key) {
+      if isUsable(entry) || resolution.found.contains(key) { return state(entry, key, resolution) }
+      packets.remove(key)
+    }
     let absence = packets.absence(of: key)
     if let absence, now < absence.until {
       if absence.failure == nil { return .absent(absence, staleAge: nil) }
@@ -88,11 +93,14 @@ extension DNSResolver {
 
   private func state(_ entry: PacketCache.Entry, _ key: PublicKey, _ resolution: Resolution) -> PacketState {
     if now < entry.freshUntil {
-      guard resolution.isPrefetch, entry.confirmedAt < prefetchLimit(entry), entry.retryAt <= now,
+      guard resolution.isPrefetch, !resolution.found.contains(key), entry.confirmedAt < prefetchLimit(entry),
+        entry.retryAt <= now,
         beginOrJoin(key, .prefetch, resolution) == nil
       else { return .packet(entry, staleAge: nil) }
       return .wait
     }
+    // What was found just now is good for this answer, even if the policy trusts it for no time at all.
+    if resolution.found.contains(key) { return .packet(entry, staleAge: nil) }
     let stale = PacketState.packet(entry, staleAge: age(since: entry.confirmedAt))
     guard resolution.mayAsk, entry.retryAt <= now else { return stale }
     guard beginOrJoin(key, .refresh, resolution) == nil else { return stale }
@@ -145,6 +153,7 @@ extension DNSResolver {
     for id in work.waiters.sorted() {
       guard let resolution = resolutions[id], resolution.step == .packet(key) else { continue }
       if let error { resolution.failures[key] = error }
+      if case .packet = result, error == nil { resolution.found.insert(key) }
       resume(resolution)
     }
   }
@@ -188,7 +197,7 @@ extension DNSResolver {
   }
 
   private func delayRetry(_ key: PublicKey) {
-    packets.delayRetry(of: key, until: now.advanced(by: .seconds(Int64(policy.cache.failureRecheck))))
+    packets.delayRetry(of: key, until: now.advanced(by: .seconds(Int64(max(1, policy.cache.failureRecheck)))))
   }
 
   private func fail(_ key: PublicKey, _ failure: KeyLookupFailure) -> ExtendedError {

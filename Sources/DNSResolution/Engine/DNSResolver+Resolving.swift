@@ -104,6 +104,11 @@ extension DNSResolver {
   /// Goes on until something must be waited for or the answer is there.
   func run(_ resolution: Resolution) {
     while resolution.step == .ready {
+      resolution.steps += 1
+      guard resolution.steps <= Resolution.maximumSteps else {
+        resolution.fail(.serverFailure, .other("too many steps"))
+        break
+      }
       if resolution.delegation != nil {
         advanceDelegation(resolution)
       } else {

@@ -74,14 +74,17 @@ extension DNSResolver {
   ) {
     // A key whose owner has put nothing but servers at its apex means these to answer for everything else.
     let servers = zone.records(at: zone.apex).compactMap(\.serverName)
-    let isDelegated = policy.keys.followsApexDelegations && !servers.isEmpty && zone.records(at: link.name).isEmpty
+    let isDelegated =
+      policy.keys.followsApexDelegations && !servers.isEmpty && zone.records(at: link.name).isEmpty
       && !zone.records.contains { $0.name == zone.apex && $0.type == .soa }
     let isApexQuestion = link.name == zone.apex && [.ns, .soa].contains(resolution.question.type)
-    if isDelegated || policy.keys.followsApexDelegations && !servers.isEmpty && link.name == zone.apex && !isApexQuestion
-      && !zone.records.contains(where: { $0.name == zone.apex && $0.type != .ns })
+    if isDelegated
+      || policy.keys.followsApexDelegations && !servers.isEmpty && link.name == zone.apex && !isApexQuestion
+        && !zone.records.contains(where: { $0.name == zone.apex && $0.type != .ns })
     {
       return delegate(resolution, at: link, zone, cut: zone.apex, servers: servers, present)
     }
+    if zone.soa(policy).isMade { resolution.holdsUnverified = true }
     resolution.draft.authorities += present([zone.negativeSOA(policy)])
     resolution.finish(code)
   }
@@ -110,6 +113,7 @@ extension DNSResolver {
       resolution.draft.answers += present([KeyZone.proof(of: packet, name: link.name, ttl: packet.ttl().seconds)])
       resolution.fail(.noError, .synthesized)
     } else {
+      resolution.holdsUnverified = true
       resolution.draft.authorities += present([zone.negativeSOA(policy)])
       resolution.finish()
     }
@@ -126,6 +130,7 @@ extension DNSResolver {
       resolution.freshUntil = min(resolution.freshUntil, absence.until)
     }
     if resolution.aliases == 0 { resolution.draft.isAuthoritative = staleAge == nil }
+    resolution.holdsUnverified = true
     let apex = link.apex.joined(link.suffix) ?? link.apex
     resolution.draft.authorities += [KeyZone.madeSOA(apex: apex, serial: 0, ttl: ttl, policy)]
     resolution.fail(
@@ -146,7 +151,8 @@ extension DNSResolver {
       resolution.finish(code)
     }
     func add(_ data: RecordData) {
-      resolution.draft.answers.append(ResourceRecord(name: resolution.name, ttl: policy.cache.keyNegativeTTL, data: data))
+      resolution.draft.answers.append(
+        ResourceRecord(name: resolution.name, ttl: policy.cache.keyNegativeTTL, data: data))
     }
     resolution.draft.isAuthoritative = true
     switch special {

@@ -24,6 +24,10 @@ final class Resolution {
     var error: ExtendedError?
   }
 
+  /// Beyond that many steps a resolution is given up, whatever leads it on: each alias, delegation, server and search takes
+  /// a few.
+  static let maximumSteps = 256
+
   let id: UInt64
   let question: CanonicalQuestion
   /// Who is charged for the work; nobody for a refresh ahead of time.
@@ -38,6 +42,7 @@ final class Resolution {
   var name: DomainName
   /// All names of the chain.
   var visited: Set<DomainName>
+  var steps = 0
   var aliases = 0
   var delegations = 0
   /// The delegation that is being followed.
@@ -47,12 +52,15 @@ final class Resolution {
   /// Keys whose search failed just now, and how.
   var failures: [PublicKey: ExtendedError] = [:]
 
+  /// Keys whose packets the network gave just now.
+  var found: Set<PublicKey> = []
+
   var draft: AnswerDraft
   var ready: Ready?
   /// Whether a key had a part in the answer.
   var touchesKeys = false
-  /// Whether other servers had a part in the answer.
-  var asksOthers = false
+  /// Whether something in the answer does not come from a verified packet.
+  var holdsUnverified = false
   /// Seconds since the oldest stale data were confirmed; nil if all are fresh.
   var staleAge: UInt64?
   /// The answer may be kept until then.
