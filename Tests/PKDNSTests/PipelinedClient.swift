@@ -68,4 +68,5 @@ final class PipelinedClient: DescriptorHandler, @unchecked Sendable {
 
 enum TemporaryFile {
   static func remove(_ path: String) { unlink(path) }
+  static func removeFolder(_ path: String) { rmdir(path) }
 }

@@ -33,6 +33,9 @@ final class ScriptedNameServer: Sendable {
   /// The queries so far.
   var queries: [(bytes: [UInt8], isStream: Bool)] { core.queries.withLock { $0 } }
 
+  /// Where the queries over UDP came from.
+  var clients: [Endpoint] { core.clientEndpoints.withLock { $0 } }
+
   /// Names of the queries so far, in lower case.
   var names: [String] { queries.compactMap { FirstQuestion($0.bytes.span.bytes)?.name.description.lowercased() } }
 
@@ -56,6 +59,7 @@ final class ScriptedNameServer: Sendable {
 
 private final class Core: DatagramResponder, @unchecked Sendable {
   let queries = LockedValue<[(bytes: [UInt8], isStream: Bool)]>([])
+  let clientEndpoints = LockedValue<[Endpoint]>([])
   private let datagrams: DatagramServer
   private let streams: StreamListener
   private let loop: EventLoop
@@ -89,6 +93,7 @@ private final class Core: DatagramResponder, @unchecked Sendable {
   func respond(
     to query: RawSpan, isTruncated: Bool, along path: DatagramPath, into reply: UnsafeMutableRawBufferPointer
   ) -> Int {
+    clientEndpoints.withLock { $0.append(path.client) }
     for message in replies(query.withUnsafeBytes { [UInt8]($0) }, isStream: false) {
       message.withUnsafeBytes { datagrams.send($0, along: path) }
     }

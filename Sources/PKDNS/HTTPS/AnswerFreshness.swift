@@ -34,9 +34,9 @@ enum AnswerFreshness {
   /// The message with its question made one of type A and class IN, so that it can be read whatever was asked; nil if it is
   /// none.
   static func readable(_ message: [UInt8]) -> [UInt8]? {
-    guard let question = FirstQuestion(message.span.bytes) else { return nil }
+    guard let end = FirstQuestion.end(in: message.span.bytes) else { return nil }
     var readable = message
-    readable.replaceSubrange((question.end - 4)..<question.end, with: [0, 1, 0, 1])
+    (readable[end - 4], readable[end - 3], readable[end - 2], readable[end - 1]) = (0, 1, 0, 1)
     readable[3] &= ~0x40
     return readable
   }

@@ -80,6 +80,10 @@ final class HTTPSHandler: Sendable {
   // MARK: - DNS messages
 
   private nonisolated(nonsending) func get(_ request: HTTPRequest) async throws -> HTTPResponse {
+    if let query = Self.plainQuery(request.target) {
+      try requireAcceptable(request)
+      return try await answer(query, request)
+    }
     guard let parameters = request.target.parameters else {
       throw HTTPRefusal(.badRequest, "The query of the address cannot be decoded.")
     }
@@ -98,6 +102,12 @@ final class HTTPSHandler: Sendable {
     return try await answer(query, request)
   }
 
+  /// The message of `?dns=…` alone, as nearly all clients write it; nil for anything else.
+  private static func plainQuery(_ target: HTTPTarget) -> [UInt8]? {
+    guard let query = target.query?.utf8, query.starts(with: "dns=".utf8) else { return nil }
+    return Base64.decodeURL(query.dropFirst(4))
+  }
+
   private nonisolated(nonsending) func post(_ request: HTTPRequest) async throws -> HTTPResponse {
     let type = request.fields[.contentType]?.prefix { $0 != ";" && $0 != " " }.lowercased()
     guard type == Self.mediaType else {
@@ -114,7 +124,8 @@ final class HTTPSHandler: Sendable {
   }
 
   private func requireAcceptable(_ request: HTTPRequest) throws {
-    guard HTTPAccept.best(of: [Self.mediaType], accept: request.fields.joined(.accept)) != nil else {
+    guard let accept = request.fields.joined(.accept), accept != Self.mediaType else { return }
+    guard HTTPAccept.best(of: [Self.mediaType], accept: accept) != nil else {
       throw HTTPRefusal(.notAcceptable, "Answers are of type \(Self.mediaType).")
     }
   }

@@ -60,24 +60,34 @@ struct FirstQuestion {
 
   /// Nil if there is none that can be read.
   init?(_ message: RawSpan) {
-    guard message.byteCount > MessageHeader.length else { return nil }
+    guard let end = Self.end(in: message) else { return nil }
     var labels: [[UInt8]] = []
     var offset = MessageHeader.length
-    while true {
-      guard offset < message.byteCount else { return nil }
+    while offset < end - 5 {
+      let length = Int(message.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self))
+      labels.append(message.extracting((offset + 1)..<(offset + 1 + length)).withUnsafeBytes { [UInt8]($0) })
+      offset += 1 + length
+    }
+    guard let name = try? DomainName(labels: labels) else { return nil }
+    self.name = name
+    self.end = end
+    type = RecordType(
+      rawValue: UInt16(bigEndian: message.unsafeLoadUnaligned(fromUncheckedByteOffset: end - 4, as: UInt16.self)))
+    classNumber = UInt16(bigEndian: message.unsafeLoadUnaligned(fromUncheckedByteOffset: end - 2, as: UInt16.self))
+  }
+
+  /// Where the first question ends; nil if there is none that can be read.
+  static func end(in message: RawSpan) -> Int? {
+    var offset = MessageHeader.length
+    while offset < message.byteCount {
       let length = Int(message.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self))
       offset += 1
-      if length == 0 { break }
+      if length == 0 { return offset + 4 <= message.byteCount ? offset + 4 : nil }
       // The name of the first question has nothing before it to point to.
-      guard length < 64, offset + length <= message.byteCount, labels.count < 128 else { return nil }
-      labels.append(message.extracting(offset..<(offset + length)).withUnsafeBytes { [UInt8]($0) })
+      guard length < 64 else { return nil }
       offset += length
+      guard offset - MessageHeader.length < DomainName.maximumLength else { return nil }
     }
-    guard offset + 4 <= message.byteCount, let name = try? DomainName(labels: labels) else { return nil }
-    self.name = name
-    type = RecordType(
-      rawValue: UInt16(bigEndian: message.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt16.self)))
-    classNumber = UInt16(bigEndian: message.unsafeLoadUnaligned(fromUncheckedByteOffset: offset + 2, as: UInt16.self))
-    end = offset + 4
+    return nil
   }
 }

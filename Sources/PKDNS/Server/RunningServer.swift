@@ -173,6 +173,15 @@ final class RunningServer: Sendable {
   /// Lets go of the threads, where nobody has called ``shutdown()``.
   func abandon() {
     saving.withLock { $0 }?.cancel()
+    for (index, shard) in shards.enumerated() {
+      let (service, sockets) = (streams[index], datagrams[index])
+      // They live until then: sockets call those that have made them.
+      shard.loop.execute {
+        for socket in sockets { socket.server.close() }
+        service.close()
+        shard.close()
+      }
+    }
     for loop in loops { loop.requestStop() }
   }
 }
