@@ -10,7 +10,9 @@ struct PkdnsFilesTests {
     "seed files in both forms give their keys, and what is no seed is not echoed",
     arguments: [
       ("a3kco17a6mqawd9jewgwijrd64gb1rmrer1zptxgire7buufk3hy", "csjbhp9jpbomwh3m5eyrj1py41m8sjpkzzqmzpj5madsi7sc4mto"),
-      ("6kfe1u5jyqxg644eqfgk1cp4w9yjzwq51rn11ftysuo6xkpc64by\n", "cb7xxx6wtqr5d6yqudkt47drqswxk57dzy3h7qj3udym5puy9cso"),
+      (
+        "6kfe1u5jyqxg644eqfgk1cp4w9yjzwq51rn11ftysuo6xkpc64by\n", "cb7xxx6wtqr5d6yqudkt47drqswxk57dzy3h7qj3udym5puy9cso"
+      ),
       (
         "292bbfb6a5bc1ec3f6d01a7c8e3fac1782d364ca41a1847497e9e3bc949dbb9a\n",
         "8qhdp5s8jjmxmqam3bpg9kzeg7x8teztuwrfgxw5ikn9z5bt15uy"
@@ -65,7 +67,9 @@ struct PkdnsFilesTests {
         }
         let found = try await pubky.run("resolve", key, "@", "A", "--bootstrap", bootstrap)
         #expect(found.output.contains("93.184.216.34"))
-        for answers in [["93.184.216.34"], ["10.0.0.1", "10.0.0.1"], ["x", "y", ""], ["93.184.216.34", "93.184.216.35"]] {
+        for answers in [
+          ["93.184.216.34"], ["10.0.0.1", "10.0.0.1"], ["x", "y", ""], ["93.184.216.34", "93.184.216.35"],
+        ] {
           try await withServices(answers) { sources in
             let outcome = try await pubky.run(publish + sources + ["--json"])
             #expect(outcome.status == 1)

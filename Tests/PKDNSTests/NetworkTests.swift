@@ -103,11 +103,13 @@ struct NetworkTests {
       [https]
       listen = "127.0.0.1:0"
       """
-    try await RunningPKDNS.run(forwardingTo: [UpstreamServer(upstream.endpoint)], settings: settings) { first async throws in
+    try await RunningPKDNS.run(forwardingTo: [UpstreamServer(upstream.endpoint)], settings: settings) {
+      first async throws in
       let tls = first.server.encryptedEndpoints[0]
       let https = first.server.httpsEndpoints[0]
       let servers = [
-        UpstreamServer(tls, .tls(name: "localhost")), UpstreamServer(https, .https(path: "/dns-query", name: "localhost")),
+        UpstreamServer(tls, .tls(name: "localhost")),
+        UpstreamServer(https, .https(path: "/dns-query", name: "localhost")),
         UpstreamServer(tls, .tls(name: nil)),
       ]
       for (number, server) in servers.enumerated() {
@@ -132,7 +134,9 @@ struct NetworkTests {
         }
       }
     }
-    for file in ["authority.pem", "authority-key.pem", "dns.pem", "dns-key.pem"] { TemporaryFile.remove("\(folder)/\(file)") }
+    for file in ["authority.pem", "authority-key.pem", "dns.pem", "dns-key.pem"] {
+      TemporaryFile.remove("\(folder)/\(file)")
+    }
     TemporaryFile.removeFolder(folder)
     await upstream.stop()
   }

@@ -38,7 +38,8 @@ enum DNSServerRows {
     let servers = [
       Server(
         process: try WebProcess(
-          "ours", pubky, ["dns", "--config", try ourSettings(testnet, folder)], waitsForLine: true, endsWithInput: false),
+          "ours", pubky, ["dns", "--config", try ourSettings(testnet, folder)], waitsForLine: true, endsWithInput: false
+        ),
         port: 5331, tls: 5332, https: 5333),
       Server(
         process: try WebProcess(
@@ -126,10 +127,11 @@ enum DNSServerRows {
         let text = try WebProcess.generate(
           "dnsperf",
           [
-            "-s", "127.0.0.1", "-p", "\(server.port)", "-d", folder.appending(path: "\(file).txt").path, "-n", "1", "-c",
+            "-s", "127.0.0.1", "-p", "\(server.port)", "-d", folder.appending(path: "\(file).txt").path, "-n", "1",
+            "-c",
             "1", "-q", "50",
           ])
-        if text.contains(/NOERROR \d+ \(100\.00%\)/), text.contains(/Queries lost: +0 /) { break }
+        if text.contains(/NOERROR \d+ \(100\.00%\)/), text.contains(/Queries lost: +0 \(/) { break }
         guard Date.now < deadline else { throw WebProcess.Failure.didNotStart("\(server.process.name): \(text)") }
         usleep(200_000)
       }
@@ -168,7 +170,8 @@ enum DNSServerRows {
     var bytes: [UInt8] = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
     for label in ordinaryName(0).split(separator: ".") { bytes += [UInt8(label.utf8.count)] + label.utf8 }
     bytes += [0, 0, 1, 0, 1]
-    return Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    return Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+      .replacing("=", with: "")
   }()
 
   private static func makeCertificate(_ folder: URL) throws {

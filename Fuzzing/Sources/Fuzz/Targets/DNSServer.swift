@@ -99,11 +99,14 @@ extension FuzzTarget {
     }
     let seconds = AnswerFreshness.seconds(bytes)
     if let object = AnswerJSON.object(bytes, provenance: nil) {
-      require(object.description.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f || $0 >= 0x80 }, "JSON with control characters")
+      require(
+        object.description.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f || $0 >= 0x80 }, "JSON with control characters")
     } else {
       require(seconds == nil, "an answer that may be kept but not told")
     }
-    for error in AnswerJSON.extendedErrors(bytes) { require(error.text.utf8.count <= bytes.count * 3, "a text from nowhere") }
+    for error in AnswerJSON.extendedErrors(bytes) {
+      require(error.text.utf8.count <= bytes.count * 3, "a text from nowhere")
+    }
   }
 
   private static func checkTexts(_ text: String) {
