@@ -33,8 +33,13 @@ struct ExternalAddress: Sendable {
 
   /// Services that were named; empty: the public ones.
   let sources: [HTTPURL]
+  /// What a router tells goes before what services say.
+  let router: RouterUpdates?
 
-  init(_ arguments: ParsedArguments) { sources = arguments.all(Self.source) }
+  init(_ arguments: ParsedArguments, router: RouterUpdates? = nil) {
+    sources = arguments.all(Self.source)
+    self.router = router
+  }
 
   /// A zone with its marks replaced. Asks nobody if there are none.
   ///
@@ -42,7 +47,9 @@ struct ExternalAddress: Sendable {
   func fill(_ zone: String, _ name: String) async throws(CommandError) -> String {
     var zone = zone
     for (mark, family) in Self.names where zone.contains(mark) {
-      guard let address = await find(family) else {
+      var found = router?.address(family)
+      if found == nil { found = await find(family) }
+      guard let address = found else {
         throw CommandError(
           "no_address", "\(name): no two services agree on what \(mark) is",
           advice: "Write the address into the zone, or name other services with --address-source URL.",

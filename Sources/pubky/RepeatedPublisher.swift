@@ -108,12 +108,13 @@ struct RepeatedPublisher: Sendable {
   /// Waits, but not beyond a change of the zone file: whoever saves it wants to see it published.
   private func pause(_ duration: Duration, unlessChanged path: String) async throws {
     let state = InputFile.state(path)
+    let told = addresses.router?.version
     let end = ContinuousClock.now + duration
     while true {
       let rest = end - .now
       if rest <= .zero { return }
       try await Task.sleep(for: min(rest, .seconds(2)))
-      if InputFile.state(path) != state { return }
+      if InputFile.state(path) != state || addresses.router?.version != told { return }
     }
   }
 

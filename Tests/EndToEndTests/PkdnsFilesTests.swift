@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import TestSupport
 import EventLoops
 import Addresses
 import Testing
@@ -53,6 +54,42 @@ struct PkdnsFilesTests {
     text IN TXT hero=satoshi2
 
     """
+
+  @Test("a home router tells its address (dyndns2), and that is published; without the password or for other names it is not")
+  func router() async throws {
+    try await PubkyCommand.inFolder { pubky in
+      let (file, key) = try await pubky.newKey()
+      let zone = try pubky.write("pkarr.zone", Self.zone)
+      let password = try pubky.write("password", "correct horse\n")
+      try await pubky.withTestnet { bootstrap in
+        try await withServices(["93.184.216.34", "93.184.216.34"]) { sources in
+          let publish = ["publish", zone, "--key", file, "--bootstrap", bootstrap] + sources
+          let alone = try await pubky.run(publish + ["--dyndns", "127.0.0.1:0", "--dyndns-password", password])
+          #expect(alone.status == 2 && alone.errors.contains("--every"))
+          let port = try FreePort.take()
+          let command = try pubky.start(
+            publish + ["--every", "1h", "--dyndns", "127.0.0.1:\(port)", "--dyndns-password", password, "--json"])
+          defer { command.kill() }
+          let url = "http://127.0.0.1:\(port)/nic/update"
+          #expect(await command.firstLine { $0.contains("93.184.216.34") } != nil, "the services agree on it")
+          func update(_ query: String, user: String = "me:correct horse") async throws -> String {
+            let path = try #require(ChildProcess.find("curl"))
+            return try await ChildProcess(path, ["-s", "-u", user, "\(url)?\(query)"], in: pubky.folder).outcome().text
+          }
+          #expect(try await update("hostname=\(key)&myip=93.184.216.99", user: "me:wrong horse!") == "badauth\n")
+          #expect(try await update("hostname=\(key)&myip=93.184.216.99", user: "me:") == "badauth\n")
+          #expect(try await update("hostname=example.com&myip=93.184.216.99") == "nohost\n")
+          #expect(try await update("hostname=\(key)&myip=192.168.1.1") == "dnserr\n")
+          #expect(try await update("hostname=\(key)&myip=nonsense") == "dnserr\n")
+          #expect(try await update("hostname=www.\(key)&myip=93.184.216.40") == "good 93.184.216.40\n")
+          #expect(try await update("hostname=\(key)&myip=93.184.216.40") == "nochg 93.184.216.40\n")
+          #expect(await command.firstLine { $0.contains("93.184.216.40") } != nil)
+          command.interrupt()
+          #expect(await command.end().status == 0)
+        }
+      }
+    }
+  }
 
   @Test("an address that two services agree on is published; one service alone, private addresses and nonsense are not")
   func externalAddress() async throws {

@@ -52,7 +52,13 @@ final class UpstreamStream: DescriptorHandler, UpstreamPath {
     waiting[id, default: []].append(attempt)
     identifiers[attempt] = id
     bytes.withUnsafeBytes { StreamFrames.append($0, to: &output) }
-    if isConnected { advance() }
+    guard isConnected, !isClosed else { return }
+    // Nothing is read here: another stream may be in the middle of what it has read into the memory that all share.
+    do {
+      try write()
+    } catch {
+      end(.connection)
+    }
   }
 
   func close(_ attempt: UInt64) {

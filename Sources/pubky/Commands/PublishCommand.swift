@@ -22,7 +22,8 @@ enum PublishCommand {
       """,
     arguments: [ZoneInput.argument.specification],
     options: [KeyFile.option.specification, SharedOptions.bootstrap.specification] + RelayAccess.options + [
-      every.specification, ExternalAddress.source.specification, SharedOptions.json.specification,
+      every.specification, ExternalAddress.source.specification,
+      RouterUpdates.listen.specification, RouterUpdates.passwordFile.specification, SharedOptions.json.specification,
     ],
     examples: [
       .init("pubky publish my.zone --key my.key", "Publish once"),
@@ -32,7 +33,12 @@ enum PublishCommand {
     ],
     action: { arguments, console in
       let keypair = try KeyFile.read(arguments, console)
-      let addresses = ExternalAddress(arguments)
+      if arguments[RouterUpdates.listen] != nil, arguments[every] == nil {
+        throw CommandError.usage("--dyndns needs --every DURATION", advice: "Without it the command ends after publishing once.")
+      }
+      let router = try await RouterUpdates.start(arguments, for: keypair.publicKey, console)
+      if let endpoint = router?.endpoint { console.note("A router may tell its address at http://\(endpoint)/nic/update") }
+      let addresses = ExternalAddress(arguments, router: router)
       let zone = try await ZoneInput.read(
         arguments.required(ZoneInput.argument), for: keypair.publicKey, console, filling: addresses)
       // Whatever is wrong with the zone shall be said before the network is asked.
