@@ -101,6 +101,20 @@ import WireFormat
     #expect(harness.forwarded.map(\.question.name.description).allSatisfy { $0 == "shop.example" })
   }
 
+  @Test("DNAME redirects what is below it, and the alias made of it is the answer to who asks for that (RFC 6672)")
+  func redirections() throws {
+    let hex = try DomainName("example.com").wire.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    try harness.publish("old 300 TYPE39 \\# 13 \(hex)", by: keypair)
+    harness.upstream = { question, _ in
+      response(to: question, [ResourceRecord(name: question.name, ttl: 300, data: .address(.init(192, 0, 2, 1)))])
+    }
+    let reply = try harness.ask("a.old.\(key)")
+    #expect(reply.message.answers.map(\.type) == [.dname, .cname, .a])
+    #expect(reply.answers.suffix(2) == ["a.old.\(key) CNAME a.example.com.", "a.example.com A 192.0.2.1"])
+    #expect(try harness.ask("b.old.\(key)", .cname).message.answers.map(\.type) == [.dname, .cname])
+    #expect(harness.forwarded.count == 1)
+  }
+
   @Test("a loop of aliases, and more of them than allowed, is SERVFAIL with the reason and with what was found")
   func aliasLoops() throws {
     try harness.publish("a 300 CNAME b.\(key).\nb 300 CNAME a.\(key).\nself 300 CNAME SELF.\(key).", by: keypair)

@@ -16,7 +16,7 @@ import WireFormat
 /// - the authority section of positive answers, where NSD adds the NS records of the apex;
 /// - the additional section: NSD adds addresses for more types than we do;
 /// - ANY, where NSD gives all sets and we give one (RFC 8482);
-/// - a loop of aliases, which is SERVFAIL for us and an answer for NSD;
+/// - a loop of aliases, or a DNAME that leads below itself: SERVFAIL for us, an answer for NSD;
 /// - RA, which a resolver sets and an authority does not;
 /// - the TTL of negative SOA records is compared, their other fields come from the zone.
 @Suite struct NSDTests {
@@ -176,7 +176,8 @@ import WireFormat
       }
       let ours = try Essence([UInt8](buffer[..<count]))
       let other = try Essence(answer)
-      if ours.code == 2, other.code == 0, ours.answers == other.answers {
+      let (shown, theirs) = (Set(ours.answers), Set(other.answers))
+      if ours.code == 2, other.code == 0, shown.isSubset(of: theirs) || shown.isSuperset(of: theirs) {
         loops += 1
       } else if ours != other {
         different += 1

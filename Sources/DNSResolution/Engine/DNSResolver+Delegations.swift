@@ -12,7 +12,7 @@ extension DNSResolver {
     let glue = servers.flatMap { zone.addresses(of: $0) }
     guard policy.keys.followsDelegations, resolution.mayAsk else {
       // A referral: who asks may go on by himself.
-      resolution.draft.isAuthoritative = false
+      if resolution.aliases == 0 { resolution.draft.isAuthoritative = false }
       resolution.draft.authorities += present(zone.records(at: cut).filter { $0.type == .ns })
       resolution.draft.additionals += present(
         servers.flatMap { server in zone.records.filter { $0.name == server && $0.data.ipAddress != nil } })

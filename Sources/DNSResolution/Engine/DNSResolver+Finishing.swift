@@ -36,6 +36,11 @@ extension DNSResolver {
 
   private func compose(_ resolution: Resolution) {
     var draft = resolution.draft
+    if resolution.aliases > 0 {
+      // A DNAME can have redirected several links.
+      var seen: Set<ResourceRecord> = []
+      draft.answers = draft.answers.filter { seen.insert($0).inserted }
+    }
     if resolution.touchesKeys { removeInternalAddresses(resolution, &draft) }
     draft.isVerified =
       resolution.touchesKeys && !resolution.holdsUnverified && !(draft.answers.isEmpty && draft.authorities.isEmpty)

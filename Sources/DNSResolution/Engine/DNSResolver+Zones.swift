@@ -53,6 +53,8 @@ extension DNSResolver {
     case .redirection(let record, let alias, let target):
       let shown = present([record, alias])
       resolution.draft.answers += shown
+      // Who asks for the alias itself has it now.
+      if resolution.question.type == .cname { return resolution.finish() }
       follow(resolution, to: shown.last.flatMap(Self.target) ?? target)
     case .redirectionTooLong(let record):
       resolution.draft.answers += present([record])

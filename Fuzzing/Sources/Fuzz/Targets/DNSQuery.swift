@@ -45,9 +45,17 @@ final class ResolverRun {
   static let elsewhere = try! DomainName("www.example.com")
   static let delegated = try! DomainName("x.d.\(keypair.publicKey.z32)")
 
+  /// Small caches: a resolver is made for each input.
+  private static let policy: ResolutionPolicy = {
+    var policy = ResolutionPolicy()
+    policy.cache.keyAnswerBytes = 100_000
+    policy.cache.forwardedAnswerBytes = 100_000
+    return policy
+  }()
+
   /// What other servers answer, after the header and the question.
   var upstream: [UInt8] = []
-  private let resolver = DNSResolver(random: RandomSource(seed: 1))
+  private let resolver = DNSResolver(policy: policy, random: RandomSource(seed: 1))
   private var now = Instant(nanoseconds: 1_000_000_000)
   private let wallClock = Timestamp(microseconds: 1_700_000_000_000_000)
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_535, alignment: 8)
