@@ -17,8 +17,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let libraries = [
   "WireFormat", "PlainText", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr",
-  "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore", "PkarrClient",
-  "PkarrRelay", "PkarrSite", "MainlineSimulator",
+  "DNSResolution", "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore",
+  "PkarrClient", "PkarrRelay", "PkarrSite", "PKDNS", "MainlineSimulator",
 ]
 
 let package = Package(
@@ -48,11 +48,13 @@ let package = Package(
     // Floor 3: protocols as values, without I/O.
     module("MainlineProtocol", ["Bencode", "Cryptography", "WireFormat", "Addresses"]),
     module("Pkarr", ["DNSWire", "Cryptography", "WireFormat", "Addresses", "PlainText"]),
+    module(
+      "DNSResolution", ["Pkarr", "DNSWire", "MainlineProtocol", "Cryptography", "WireFormat", "Addresses"]),
 
     // Floor 4: the event loop, and what programs share.
     module("EventLoops", ["CLinux", "Addresses"]),
-    module("Logging", ["PlainText"]),
-    module("Configuration", ["CToml", "PlainText"]),
+    module("Logging", ["EventLoops", "PlainText"]),
+    module("Configuration", ["CToml", "EventLoops", "PlainText"]),
     module("CommandLineTool", ["PlainText"]),
 
     // Floor 5: encrypted streams.
@@ -87,6 +89,14 @@ let package = Package(
         "PkarrClient", "Pkarr", "HTTP", "TLS", "EventLoops", "CLinux", "Cryptography", "Addresses", "PlainText",
       ]),
 
+    module(
+      "PKDNS",
+      [
+        "DNSResolution", "PkarrClient", "PkarrStore", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline",
+        "MainlineProtocol", "EventLoops", "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat",
+        "PlainText",
+      ]),
+
     // Beside the floors: a network in one process.
     module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
 
@@ -94,7 +104,8 @@ let package = Package(
     .executableTarget(
       name: "pubky",
       dependencies: [
-        "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore", "HTTP", "TLS", "Mainline", "MainlineProtocol", "Pkarr",
+        "PKDNS", "DNSResolution", "DNSWire", "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore", "HTTP", "TLS",
+        "Mainline", "MainlineProtocol", "Pkarr",
         "EventLoops", "Logging", "Configuration", "CommandLineTool", "Cryptography", "Addresses", "PlainText",
         "WireFormat",
       ],
@@ -113,6 +124,9 @@ let package = Package(
     tests("BencodeTests", ["Bencode"]),
     tests("MainlineProtocolTests", ["MainlineProtocol"]),
     tests("PkarrTests", ["Pkarr", "DNSWire", "Cryptography", "Addresses", "WireFormat"]),
+    tests(
+      "DNSResolutionTests",
+      ["DNSResolution", "Pkarr", "DNSWire", "MainlineProtocol", "Cryptography", "Addresses", "WireFormat"]),
     tests("EventLoopsTests", ["EventLoops"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("CommandLineToolTests", ["CommandLineTool"]),
@@ -125,8 +139,14 @@ let package = Package(
     tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),
     tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
     tests("PkarrSiteTests", ["PkarrSite", "PkarrClient", "Pkarr", "HTTP", "Mainline", "Addresses"]),
+    tests(
+      "PKDNSTests",
+      [
+        "PKDNS", "DNSResolution", "PkarrClient", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline", "EventLoops",
+        "Addresses",
+      ]),
     tests("SimulationTests", ["MainlineSimulator"]),
-    tests("InteropTests", ["Mainline", "Pkarr"]),
+    tests("InteropTests", ["Mainline", "Pkarr", "DNSResolution"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),
     tests("BrowserTests", ["pubky", "PkarrRelay", "HTTP", "Pkarr", "EventLoops", "Addresses"]),
   ],

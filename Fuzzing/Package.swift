@@ -10,8 +10,8 @@ let package = Package(
     .executableTarget(
       name: "Fuzz",
       dependencies: [
-        "WireFormat", "Addresses", "Cryptography", "Bencode", "DNSWire", "MainlineProtocol", "Pkarr", "HTTP",
-        "Configuration", "PkarrRelay",
+        "WireFormat", "Addresses", "Cryptography", "Bencode", "DNSWire", "MainlineProtocol", "Pkarr",
+        "DNSResolution", "HTTP", "Configuration", "PkarrRelay", "PKDNS",
       ].map {
         .product(name: $0, package: "swift-pubky")
       },

@@ -67,6 +67,22 @@ public struct Command: Sendable {
     action = nil
   }
 
+  /// A command that does something and has commands below it, which do not share its options.
+  public init(
+    _ name: String, _ summary: String, discussion: String = "", options: [OptionSpecification] = [],
+    examples: [Example] = [], subcommands: [Command], action: @escaping Action
+  ) {
+    self.name = name
+    self.summary = summary
+    self.discussion = discussion
+    self.options = options
+    arguments = []
+    self.examples = examples
+    self.subcommands = subcommands
+    isHidden = false
+    self.action = action
+  }
+
   var visibleSubcommands: [Command] { subcommands.filter { !$0.isHidden } }
 }
 
@@ -83,7 +99,7 @@ struct CommandPath: Sendable {
   var ownOptions: [OptionSpecification] { command.options }
   /// Options that it has from the groups above it, and `--help`.
   var inheritedOptions: [OptionSpecification] {
-    commands.dropLast().reversed().flatMap(\.options) + [Self.help.specification]
+    commands.dropLast().reversed().filter { $0.action == nil }.flatMap(\.options) + [Self.help.specification]
   }
   var allOptions: [OptionSpecification] { ownOptions + inheritedOptions }
 

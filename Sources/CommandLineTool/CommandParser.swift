@@ -36,7 +36,7 @@ struct CommandParser {
     var onlyPositionals = false
     while let word = rest.popFirst() {
       if onlyPositionals || word == "-" || !word.hasPrefix("-") {
-        if !onlyPositionals, path.command.action == nil {
+        if !onlyPositionals, path.command.action == nil || !path.command.subcommands.isEmpty {
           if word == "help" { return try help(on: rest) }
           path.descend(to: try subcommand(word))
         } else {

@@ -7,7 +7,7 @@ struct HelpText {
   /// How a command is called, on one line.
   static func usage(_ path: CommandPath) -> String {
     var words = [path.text]
-    if !path.command.subcommands.isEmpty { words.append("COMMAND") }
+    if !path.command.subcommands.isEmpty { words.append(path.command.action == nil ? "COMMAND" : "[COMMAND]") }
     var closing = ""
     for argument in path.command.arguments {
       let name = argument.isRepeatable ? "\(argument.name)…" : argument.name

@@ -14,6 +14,8 @@ public struct MainlineConfiguration: Sendable {
   public var port: UInt16?
   /// Where to look for the first nodes. Empty: this is the first node of a new network.
   public var bootstrap: [HostName] = Self.publicBootstrap
+  /// Finds the addresses of bootstrap hosts that are names; the system's resolver unless told otherwise.
+  public var hostResolver: @Sendable (HostName) async throws -> [Endpoint] = { try await HostResolver.resolve($0) }
   /// The file that the routing table is kept in over restarts; nil keeps nothing.
   public var tableFile: String?
   /// The loop that the node lives on, shared with others and stopped by its owner. Nil: the node has one of its own.

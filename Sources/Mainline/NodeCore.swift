@@ -23,6 +23,7 @@ actor NodeCore {
   private var timer: (handle: TimerHandle, deadline: Instant)?
   private var saveTimer: TimerHandle?
   private let bootstrap: [HostName]
+  private let hostResolver: @Sendable (HostName) async throws -> [Endpoint]
   private let tableFile: TableFile?
   private let packetFilter: PacketFilter?
 
@@ -33,6 +34,7 @@ actor NodeCore {
     self.ownsLoop = ownsLoop
     self.sockets = sockets
     bootstrap = configuration.bootstrap
+    hostResolver = configuration.hostResolver
     tableFile = configuration.tableFile.map(TableFile.init)
     packetFilter = configuration.packetFilter
     var protocolConfiguration = configuration.node
@@ -169,10 +171,10 @@ actor NodeCore {
     let names = bootstrap.filter { $0.endpoint == nil }
     if !known.isEmpty || names.isEmpty { node.addBootstrap(known, at: .current) }
     if names.isEmpty { return }
-    bootstrapTask = Task { [weak self] in
+    bootstrapTask = Task { [weak self, hostResolver] in
       var found = known
       await withTaskGroup(of: [Endpoint].self) { group in
-        for name in names { group.addTask { (try? await HostResolver.resolve(name)) ?? [] } }
+        for name in names { group.addTask { (try? await hostResolver(name)) ?? [] } }
         for await endpoints in group {
           let usable = endpoints.filter { families.contains($0.family) && !found.contains($0) }
           if usable.isEmpty { continue }

@@ -1,6 +1,7 @@
 import CommandLineTool
 import Glibc
 import Pkarr
+import WireFormat
 
 /// Files that hold a secret key: 64 hexadecimal digits, readable by their owner alone.
 enum KeyFile {
@@ -66,10 +67,20 @@ enum KeyFile {
       throw .input("\(name): \(SecretKeyError.notHexadecimal)", advice: advice)
     }
     do throws(SecretKeyError) {
+      if let seed = pkdnsSeed(text) { return try Keypair(seed: seed) }
       return try Keypair(secretKeyText: text)
     } catch {
       throw .input("\(name): \(error)", advice: advice)
     }
+  }
+
+  /// What older seed files of pkdns-cli hold: 52 characters of z-base-32 that stand for 32 bytes and nothing else.
+  private static func pkdnsSeed(_ text: String) -> [UInt8]? {
+    let characters = text.filter { !$0.isWhitespace }
+    guard characters.utf8.count == PublicKey.textLength, let seed = Base32.z.decode(characters), seed.count == 32,
+      Base32.z.encode(seed) == characters
+    else { return nil }
+    return seed
   }
 
   private static var advice: String { "Make a key file with: \(ProgramName.asTyped) key new --out FILE" }

@@ -22,8 +22,8 @@ struct Pubky {
       ],
       [
         UpCommand.command, KeyCommands.group, PublishCommand.command, ResolveCommand.command, GetCommand.command,
-        ServeCommand.command,
-        PacketCommands.group, RelayCommand.command, DHTCommands.group, TestnetCommand.command,
+        ServeCommand.command, PacketCommands.group, RelayCommand.command, DNSCommand.command, DHTCommands.group,
+        TestnetCommand.command,
         CompletionsCommand.command, ManCommand.command,
       ]),
     version: version)

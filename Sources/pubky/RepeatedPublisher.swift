@@ -16,6 +16,8 @@ struct RepeatedPublisher: Sendable {
   let relays: PkarrClientConfiguration?
   let console: Console
   let logger: Logger
+  /// What stands for `{external_ipv4}` and `{external_ipv6}` in the zone; nil: nothing, they are errors there.
+  var addresses: ExternalAddress?
   /// Whether a newer packet that somebody else publishes under the key is kept alive in the place of the own one, until the
   /// file changes. Otherwise it is an error.
   var keepsNewer = false
@@ -151,12 +153,13 @@ struct RepeatedPublisher: Sendable {
   /// Waits, but not beyond a change of the zone file: whoever saves it wants to see it published.
   private func pause(_ duration: Duration, unlessChanged path: String) async throws {
     let state = InputFile.state(path)
+    let told = addresses?.router?.version
     let end = ContinuousClock.now + duration
     while true {
       let rest = end - .now
       if rest <= .zero { return }
       try await Task.sleep(for: min(rest, .seconds(2)))
-      if InputFile.state(path) != state { return }
+      if InputFile.state(path) != state || addresses?.router?.version != told { return }
     }
   }
 
@@ -191,7 +194,12 @@ struct RepeatedPublisher: Sendable {
         state.complaint = nil
         return
       }
-      let changed = try ZoneInput.read(state.zone.path, for: keypair.publicKey, console)
+      let changed =
+        if let addresses {
+          try await ZoneInput.read(state.zone.path, for: keypair.publicKey, console, filling: addresses)
+        } else {
+          try ZoneInput.read(state.zone.path, for: keypair.publicKey, console)
+        }
       // It must fit into a packet before it takes the place of one that does.
       PacketOutput.warnIfTooLargeForSome(try ZoneInput.sign(changed, by: keypair, timestamp: nil), console)
       if changed.records != state.zone.records { state.packet = nil }

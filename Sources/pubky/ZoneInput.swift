@@ -18,7 +18,22 @@ enum ZoneInput {
   ///
   /// - Throws: `CommandError` with file, line and column of the first mistake.
   static func read(_ path: String, for key: PublicKey, _ console: Console) throws(CommandError) -> Zone {
+    try parse(InputFile.readText(path, limit: ZoneFile.defaultSizeLimit, what: "a zone file"), path, key, console)
+  }
+
+  /// The same with `{external_ipv4}` and `{external_ipv6}` replaced by what they are now.
+  ///
+  /// - Throws: as the other, and if an address cannot be found.
+  static func read(
+    _ path: String, for key: PublicKey, _ console: Console, filling addresses: ExternalAddress
+  ) async throws(CommandError) -> Zone {
     let text = try InputFile.readText(path, limit: ZoneFile.defaultSizeLimit, what: "a zone file")
+    return try parse(try await addresses.fill(text, InputFile.displayName(path)), path, key, console)
+  }
+
+  private static func parse(
+    _ text: String, _ path: String, _ key: PublicKey, _ console: Console
+  ) throws(CommandError) -> Zone {
     let name = InputFile.displayName(path)
     let zone: ZoneFile
     do throws(ZoneFileError) {

@@ -31,7 +31,8 @@ struct CommandLineTests {
         ["key", "new"], ["key", "show"], ["key", "export"], ["publish"], ["resolve"], ["get"], ["serve"],
         ["packet", "sign"], ["packet", "inspect"], ["dht", "node"], ["dht", "info"], ["dht", "ping"],
         ["dht", "find-node"], ["dht", "get"],
-        ["dht", "put"], ["dht", "peers"], ["dht", "announce"], ["relay"], ["testnet"], ["up"], ["completions"],
+        ["dht", "put"], ["dht", "peers"], ["dht", "announce"], ["relay"], ["dns", "check"], ["dns", "flush"],
+        ["testnet"], ["up"], ["completions"],
       ]
       #expect(Set(all) == expected)
       for path in all {

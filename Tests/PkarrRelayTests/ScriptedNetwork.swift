@@ -139,7 +139,7 @@ struct RelayFixture {
     self.cache = cache
     core = RelayCore(
       configuration, network: network, cache: cache, limiters: RelayLimiters(configuration.rateLimiter),
-      counter: RelayCounter(), loops: [], version: "1.2.3", log: RelayLog(.silent))
+      counter: RelayCounter(), loops: [], version: "1.2.3", log: ServiceLog(.silent))
     handler = core.handler.frontHandler(servesAdmin: configuration.admin.listen == nil)
   }
 

@@ -77,6 +77,51 @@ void linux_send_batch_set(
 // The number of datagrams sent, from slot `first` on.
 int linux_send_batch_send(linux_send_batch *_Nonnull batch, int descriptor, int first, int count);
 
+// --- UDP servers
+
+// The address of this machine that a datagram reached, and where it came in.
+typedef struct linux_local {
+  linux_endpoint address; // without a port
+  uint32_t interface;
+  int is_known;
+} linux_local;
+
+// Asks for the local address of each datagram (IP_PKTINFO).
+int linux_udp_report_local(int descriptor, int family);
+int linux_socket_is_datagram(int descriptor);
+
+// Queries that came in together, with room for a reply to each.
+typedef struct linux_reply_batch {
+  int capacity;
+  int query_size;
+  int reply_size;
+  uint8_t *_Nonnull queries; // capacity * query_size
+  uint8_t *_Nonnull replies; // capacity * reply_size
+  struct mmsghdr *_Nonnull incoming;
+  struct mmsghdr *_Nonnull outgoing;
+  struct iovec *_Nonnull vectors;
+  struct sockaddr_storage *_Nonnull addresses;
+  uint8_t *_Nonnull controls;
+} linux_reply_batch;
+
+linux_reply_batch *_Nullable linux_reply_batch_create(int capacity, int query_size, int reply_size);
+void linux_reply_batch_destroy(linux_reply_batch *_Nonnull batch);
+// The number of datagrams received.
+int linux_reply_batch_fill(linux_reply_batch *_Nonnull batch, int descriptor);
+uint32_t linux_reply_batch_length(const linux_reply_batch *_Nonnull batch, int index);
+int linux_reply_batch_is_truncated(const linux_reply_batch *_Nonnull batch, int index);
+linux_endpoint linux_reply_batch_sender(const linux_reply_batch *_Nonnull batch, int index);
+linux_local linux_reply_batch_local(const linux_reply_batch *_Nonnull batch, int index);
+// Makes the reply to query `index` the one at `position` of those to send: to its sender, from the address it was sent to.
+void linux_reply_batch_set(
+    linux_reply_batch *_Nonnull batch, int position, int index, int family, size_t length);
+// The number of replies sent, from position `first` on.
+int linux_reply_batch_send(linux_reply_batch *_Nonnull batch, int descriptor, int first, int count);
+// Sends one reply later.
+int linux_udp_reply(
+    int descriptor, int family, const void *_Nonnull bytes, size_t length, linux_endpoint destination,
+    linux_local local);
+
 // --- Streams
 
 typedef struct linux_tcp_options {

@@ -53,9 +53,10 @@ public struct Message: Hashable, Sendable {
 // MARK: - Parsing
 
 extension Message {
-  /// Parses a message by the rules of the PKARR reference; bytes after the last record are ignored.
-  public init(parsing bytes: RawSpan) throws(MessageError) {
-    var view = try MessageView(bytes)
+  /// Parses a message, by the rules of the PKARR reference if no others are given; bytes after the last record are
+  /// ignored.
+  public init(parsing bytes: RawSpan, rules: MessageView.Rules = .reference) throws(MessageError) {
+    var view = try MessageView(bytes, rules: rules)
     self.init(header: view.header)
     questions.reserveCapacity(view.questionCount)
     answers.reserveCapacity(view.answerCount)
@@ -78,7 +79,9 @@ extension Message {
   }
 
   /// Parses a message that is held in an array.
-  public init(parsing bytes: [UInt8]) throws(MessageError) { try self.init(parsing: bytes.span.bytes) }
+  public init(parsing bytes: [UInt8], rules: MessageView.Rules = .reference) throws(MessageError) {
+    try self.init(parsing: bytes.span.bytes, rules: rules)
+  }
 }
 
 // MARK: - Encoding

@@ -18,6 +18,15 @@ public struct MessageView: ~Escapable {
   private var questionsLeft: Int
   private var recordsRead = 0
   private var memory = NameReader.Memory()
+  private let rules: Rules
+
+  /// What is refused beyond a broken structure.
+  public enum Rules: Sendable {
+    /// What the PKARR reference refuses: the reserved bit Z, and types in questions and classes that it does not know.
+    case reference
+    /// Nothing: what other DNS servers send may hold any bit, type and class (RFC 8906, RFC 3597).
+    case tolerant
+  }
 
   /// Part of a message in which a record stands.
   public enum Section: Sendable {
@@ -69,9 +78,10 @@ public struct MessageView: ~Escapable {
 
   /// Reads the header and checks that the announced entries can fit into the bytes.
   @_lifetime(copy bytes)
-  public init(_ bytes: RawSpan) throws(MessageError) {
+  public init(_ bytes: RawSpan, rules: Rules = .reference) throws(MessageError) {
     guard bytes.byteCount >= MessageHeader.length else { throw MessageError(.truncated, at: bytes.byteCount) }
     self.bytes = bytes
+    self.rules = rules
     func field(_ offset: Int) -> Int {
       Int(UInt16(bigEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt16.self)))
     }
@@ -81,7 +91,7 @@ public struct MessageView: ~Escapable {
     authorityCount = field(8)
     additionalCount = field(10)
     questionsLeft = questionCount
-    guard header.flags & 0x0040 == 0 else { throw MessageError(.reservedBit, at: 2) }
+    guard header.flags & 0x0040 == 0 || rules == .tolerant else { throw MessageError(.reservedBit, at: 2) }
     // The shortest question is a root name and 4 bytes, the shortest record a root name and 10 bytes.
     let least = questionCount &* 5 &+ (answerCount &+ authorityCount &+ additionalCount) &* 11
     guard least <= bytes.byteCount &- MessageHeader.length else {
@@ -97,9 +107,11 @@ public struct MessageView: ~Escapable {
     guard end &+ 4 <= bytes.byteCount else { throw MessageError(.truncated, at: end) }
     let type = RecordType(rawValue: load16(end))
     let classField = load16(end &+ 2)
-    guard type.isKnownInQuestions else { throw MessageError(.unknownQuestionType(type), at: end) }
+    guard type.isKnownInQuestions || rules == .tolerant else { throw MessageError(.unknownQuestionType(type), at: end) }
     let value = RecordClass(rawValue: classField & 0x7fff)
-    guard value.isKnown || value == .any else { throw MessageError(.unknownClass(value), at: end &+ 2) }
+    guard value.isKnown || value == .any || rules == .tolerant else {
+      throw MessageError(.unknownClass(value), at: end &+ 2)
+    }
     offset = end &+ 4
     questionsLeft &-= 1
     return Question(nameOffset: start, type: type, classField: classField)
@@ -119,7 +131,9 @@ public struct MessageView: ~Escapable {
     let end = data &+ Int(load16(fields &+ 8))
     guard end <= bytes.byteCount else { throw MessageError(.recordDataBeyondEnd, at: fields &+ 8) }
     let value = RecordClass(rawValue: classField & 0x7fff)
-    guard value.isKnown || type == .opt else { throw MessageError(.unknownClass(value), at: fields &+ 2) }
+    guard value.isKnown || type == .opt || rules == .tolerant else {
+      throw MessageError(.unknownClass(value), at: fields &+ 2)
+    }
     if end > data {
       var reader = RecordDataReader(bytes, from: data, to: end, memory: memory)
       try RecordData.validate(type.rawValue, &reader)

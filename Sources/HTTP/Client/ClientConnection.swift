@@ -16,7 +16,7 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
   let key: ClientPool.Key
   let route: HTTPRoute
   let pool: ClientPool
-  let transport: Transport
+  let transport: StreamTransport
   var state = State.connecting
   var watch: Watch?
   var isReadable = false
@@ -65,7 +65,7 @@ final class ClientConnection: DescriptorHandler, BodySink, @unchecked Sendable {
         connecting: pool.context(for: route.identity), to: .rawKey(key), serverName: nil,
         descriptor: socket.descriptor)
     }
-    transport = Transport(socket, session)
+    transport = StreamTransport(socket, session)
     parser = HTTP1ResponseParser(limits: pool.configuration.headLimits)
   }
 

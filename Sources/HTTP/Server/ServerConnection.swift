@@ -25,7 +25,7 @@ final class ServerConnection: DescriptorHandler, @unchecked Sendable {
   }
 
   let shard: ServerShard
-  let transport: Transport
+  let transport: StreamTransport
   var engine = Engine.handshake
   /// The place in the shard's list; -1 outside of it.
   var index = -1
@@ -53,7 +53,7 @@ final class ServerConnection: DescriptorHandler, @unchecked Sendable {
   static let outputHighWater = 256 << 10
   private static let lingeringTime = Duration.seconds(2)
 
-  init(_ transport: Transport, on shard: ServerShard) {
+  init(_ transport: StreamTransport, on shard: ServerShard) {
     self.transport = transport
     self.shard = shard
   }

@@ -58,7 +58,7 @@ final class ServerShard: @unchecked Sendable {
     }
     do {
       let session = try tls.map { try TLSSession(accepting: $0, descriptor: socket.descriptor) }
-      let connection = ServerConnection(Transport(socket, session), on: self)
+      let connection = ServerConnection(StreamTransport(socket, session), on: self)
       try connection.open()
       add(connection)
     } catch {

@@ -70,6 +70,15 @@ public struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     free.append(position)
   }
 
+  /// Visits all keys, the one touched least recently first, until `body` returns false.
+  public func forEach(_ body: (Key, Value) -> Bool) {
+    var slot = recency.first()
+    while let current = slot {
+      if let entry = slots[current], !body(entry.key, entry.value) { return }
+      slot = recency.next(after: current)
+    }
+  }
+
   /// Forgets everything.
   @inlinable
   public mutating func removeAll() { self = RecencyMap(capacity: capacity) }

@@ -1,10 +1,10 @@
 /// How fast and how bunched something may happen.
-struct Rate: Sendable, Hashable {
+package struct Rate: Sendable, Hashable {
   private let nanosecondsPerUnit: Double
   private let burstNanoseconds: Double
 
   /// `perSecond` units in the long run, at most `burst` at once. A rate of 0 or below lets nothing pass.
-  init(perSecond: Double, burst: Double) {
+  package init(perSecond: Double, burst: Double) {
     nanosecondsPerUnit = perSecond > 0 ? 1e9 / perSecond : .infinity
     burstNanoseconds = perSecond > 0 ? 1e9 / perSecond * max(1, burst) : 0
   }
@@ -22,28 +22,28 @@ struct Rate: Sendable, Hashable {
 
 /// One token bucket in eight bytes: it remembers only when it will be full again (the "virtual scheduling" form of the
 /// generic cell rate algorithm, ITU-T I.371).
-struct TokenBucket: Sendable {
+package struct TokenBucket: Sendable {
   private var full = -Double.infinity
 
   /// Full.
-  init() {}
+  package init() {}
 
   /// Whether `units` can be taken now. More than the whole burst never can.
   @inline(__always)
-  func holds(_ units: Double, rate: Rate, now: Instant) -> Bool {
+  package func holds(_ units: Double, rate: Rate, now: Instant) -> Bool {
     let now = Double(now.nanoseconds)
     return rate.payable(units, full: full, now: now) <= now
   }
 
   /// Takes `units`, whether they are there or not.
   @inline(__always)
-  mutating func take(_ units: Double, rate: Rate, now: Instant) {
+  package mutating func take(_ units: Double, rate: Rate, now: Instant) {
     full = max(full, Double(now.nanoseconds)) + rate.cost(of: units)
   }
 
   /// Takes `units` if they are there.
   @inline(__always)
-  mutating func admit(_ units: Double = 1, rate: Rate, now: Instant) -> Bool {
+  package mutating func admit(_ units: Double = 1, rate: Rate, now: Instant) -> Bool {
     guard holds(units, rate: rate, now: now) else { return false }
     take(units, rate: rate, now: now)
     return true

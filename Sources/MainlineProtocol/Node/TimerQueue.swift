@@ -1,6 +1,6 @@
 /// What is to be done when: a binary heap by instant. Entries are not taken back; who is called too late finds nothing
 /// to do.
-struct TimerQueue<Action: Sendable>: Sendable {
+package struct TimerQueue<Action: Sendable>: Sendable {
   private struct Entry: Sendable {
     let instant: Instant
     /// Keeps entries of one instant in the order in which they came: the same run each time.
@@ -15,14 +15,17 @@ struct TimerQueue<Action: Sendable>: Sendable {
   private var heap: [Entry] = []
   private var nextOrder: UInt64 = 0
 
+  /// Nothing to do.
+  package init() {}
+
   /// When the earliest entry is due.
-  var next: Instant? { heap.first?.instant }
+  package var next: Instant? { heap.first?.instant }
 
   /// The earliest entry's action.
   var first: Action? { heap.first?.action }
 
   /// Adds an entry.
-  mutating func schedule(_ action: Action, at instant: Instant) {
+  package mutating func schedule(_ action: Action, at instant: Instant) {
     heap.append(Entry(instant: instant, order: nextOrder, action: action))
     nextOrder += 1
     var child = heap.count - 1
@@ -35,7 +38,7 @@ struct TimerQueue<Action: Sendable>: Sendable {
   }
 
   /// Takes the earliest entry if it is due.
-  mutating func popDue(at now: Instant) -> Action? {
+  package mutating func popDue(at now: Instant) -> Action? {
     guard let first = heap.first, first.instant <= now else { return nil }
     removeFirst()
     return first.action

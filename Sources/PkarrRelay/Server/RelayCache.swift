@@ -25,7 +25,7 @@ struct RelayCache: Sendable {
 
   /// Opens the cache.
   static func open(
-    _ settings: RelayConfiguration.CacheSettings, _ log: RelayLog
+    _ settings: RelayConfiguration.CacheSettings, _ log: ServiceLog
   ) throws(RelayStartError) -> RelayCache {
     guard settings.size > 0 else {
       return RelayCache(

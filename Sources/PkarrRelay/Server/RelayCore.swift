@@ -1,3 +1,4 @@
+import Logging
 import EventLoops
 import HTTP
 import MainlineProtocol
@@ -13,12 +14,12 @@ struct RelayCore: Sendable {
   let handler: RelayHandler
   let limiters: RelayLimiters
   let status: RelayStatusReader
-  let log: RelayLog
+  let log: ServiceLog
 
   /// `loops`: those that serve requests; none in tests.
   init(
     _ configuration: RelayConfiguration, network: any RelayNetwork, cache: any PacketCache, limiters: RelayLimiters,
-    counter: RelayCounter, loops: [EventLoop], version: String, log: RelayLog
+    counter: RelayCounter, loops: [EventLoop], version: String, log: ServiceLog
   ) {
     let policy = configuration.cache.policy
     let http = configuration.http

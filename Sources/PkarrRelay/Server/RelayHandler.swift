@@ -19,7 +19,7 @@ final class RelayHandler: Sendable {
 
   let service: PacketService
   let hub: WatchHub
-  let log: RelayLog
+  let log: ServiceLog
   /// Requests of each client.
   let requests: SharedRateLimiter
   private let lanes: [VerificationLane]
@@ -38,7 +38,7 @@ final class RelayHandler: Sendable {
 
   /// `lanes`: where signatures are checked, one for each loop that serves requests.
   init(
-    _ service: PacketService, hub: WatchHub, log: RelayLog, requests: SharedRateLimiter, lanes: [VerificationLane],
+    _ service: PacketService, hub: WatchHub, log: ServiceLog, requests: SharedRateLimiter, lanes: [VerificationLane],
     settings: Settings, batchLimit: Int, status: @escaping @Sendable () async -> RelayStatus
   ) {
     self.service = service

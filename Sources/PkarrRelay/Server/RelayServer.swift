@@ -53,7 +53,7 @@ public final class RelayServer: Sendable {
   /// What it was told.
   public let configuration: RelayConfiguration
   private let options: Options
-  private let log: RelayLog
+  private let log: ServiceLog
   /// A network of its own that lives as long as the relay does.
   private let ownTestnet: LockedValue<Testnet?>
   private let phase = LockedValue(Phase.new)
@@ -66,7 +66,7 @@ public final class RelayServer: Sendable {
   init(_ configuration: RelayConfiguration, options: Options, testnet: Testnet?) {
     self.configuration = configuration
     self.options = options
-    log = RelayLog(options.makeLogger(configuration.log))
+    log = ServiceLog(options.makeLogger(configuration.log))
     ownTestnet = LockedValue(testnet)
   }
 

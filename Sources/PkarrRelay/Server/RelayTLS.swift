@@ -12,7 +12,7 @@ struct RelayTLS: Sendable {
 
   /// Reads certificates and keys; makes them where development asks for it, in `authorityDirectory`.
   init(
-    _ settings: RelayConfiguration.TLSSettings, authorityDirectory: String, _ log: RelayLog
+    _ settings: RelayConfiguration.TLSSettings, authorityDirectory: String, _ log: ServiceLog
   ) throws(RelayStartError) {
     var configuration = TLSServerConfiguration(applicationProtocols: ["h2", "http/1.1"])
     if let path = settings.rawKey { configuration.rawKey = try Self.secretKey(path, log) }
@@ -42,7 +42,7 @@ struct RelayTLS: Sendable {
     }
   }
 
-  private static func secretKey(_ path: String, _ log: RelayLog) throws(RelayStartError) -> Ed25519.SecretKey {
+  private static func secretKey(_ path: String, _ log: ServiceLog) throws(RelayStartError) -> Ed25519.SecretKey {
     let bytes: [UInt8]
     do throws(SystemError) {
       bytes = try FileReader.read(path, limit: 4096)

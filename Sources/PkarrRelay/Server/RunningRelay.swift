@@ -22,23 +22,23 @@ struct RunningRelay: Sendable {
 
   /// Starts everything; what was started before something fails is ended again.
   static func start(
-    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ log: RelayLog
+    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ log: ServiceLog
   ) async throws(RelayStartError) -> RunningRelay {
     // Reading a large cache takes a moment, and must not hold up a thread that others share.
-    let cacheResult = await onOwnThread {
+    let cacheResult = await OwnThread.run("relay-cache") {
       Result { () throws(RelayStartError) in try RelayCache.open(configuration.cache, log) }
     }
     let cache = try cacheResult.get()
     do throws(RelayStartError) {
       return try await start(configuration, options, log, cache)
     } catch {
-      await onOwnThread { cache.close() }
+      await OwnThread.run("relay-cache") { cache.close() }
       throw error
     }
   }
 
   private static func start(
-    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ log: RelayLog, _ cache: RelayCache
+    _ configuration: RelayConfiguration, _ options: RelayServer.Options, _ log: ServiceLog, _ cache: RelayCache
   ) async throws(RelayStartError) -> RunningRelay {
     let tls = try configuration.http.tls.map { settings throws(RelayStartError) in
       try RelayTLS(settings, authorityDirectory: cache.authorityDirectory, log)
@@ -88,7 +88,7 @@ struct RunningRelay: Sendable {
     configuration.http.threads > 0 ? configuration.http.threads : max(1, min(64, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
   }
 
-  private func announce(_ log: RelayLog) {
+  private func announce(_ log: ServiceLog) {
     log.current.notice(
       "relay.started",
       [
@@ -123,7 +123,7 @@ struct RunningRelay: Sendable {
     }
     for loop in loops { await loop.shutdown() }
     let cache = cache
-    await Self.onOwnThread { cache.close() }
+    await OwnThread.run("relay-cache") { cache.close() }
   }
 
   /// Lets go of the threads, where nobody has called ``shutdown(grace:)``.
@@ -136,17 +136,4 @@ struct RunningRelay: Sendable {
 
   /// The servers answer with the core, whose status counts their connections: each would keep the other for ever.
   private func letGoOfServers() { core.status.servers.set([]) }
-
-  /// Runs something that blocks on a thread that nobody else needs.
-  private static func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-    await withUnsafeContinuation { continuation in
-      let work: @Sendable () -> Void = { continuation.resume(returning: body()) }
-      do throws(SystemError) {
-        _ = try NativeThread.start(name: "relay-cache", isDetached: true, work)
-      } catch {
-        // No thread to be had: then somebody has to wait.
-        work()
-      }
-    }
-  }
 }

@@ -22,7 +22,7 @@ protocol RelayNetwork: Sendable {
 /// The Mainline DHT.
 struct DHTNetwork: RelayNetwork {
   let client: DHTClient
-  let log: RelayLog
+  let log: ServiceLog
 
   func publish(_ packet: SignedPacket) async throws(RelayFailure) -> Int {
     do throws(PublishError) {

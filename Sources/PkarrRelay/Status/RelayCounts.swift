@@ -1,3 +1,4 @@
+import PlainText
 /// What a relay has counted since it was started.
 struct RelayCounts: Hashable, Sendable {
   /// Where an answered packet came from.
@@ -77,29 +78,5 @@ extension RelayCounts.Limit {
     case .dhtOperations: 1
     case .dhtPeers: 2
     }
-  }
-}
-
-/// How long something took, in steps.
-struct DurationHistogram: Hashable, Sendable {
-  /// Upper ends of the steps, milliseconds.
-  static let bounds: [Int64] = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000]
-
-  /// How many took at most as long as each bound, and not as long as the one before; behind them, those that took longer.
-  private(set) var counts = [UInt64](repeating: 0, count: bounds.count + 1)
-  /// All times together.
-  private(set) var sum = Duration.zero
-
-  /// Nothing measured.
-  init() {}
-
-  /// How many were measured.
-  var count: UInt64 { counts.reduce(0, &+) }
-
-  /// Adds one.
-  mutating func add(_ duration: Duration) {
-    let index = Self.bounds.firstIndex { duration <= .milliseconds($0) } ?? Self.bounds.count
-    counts[index] &+= 1
-    sum += duration
   }
 }

@@ -104,11 +104,3 @@ extension RelayStatus.Cache {
   /// Packets kept by those that fit, 0 to 1; 0 if none fit.
   var fill: Double { capacity > 0 ? Double(packets) / Double(capacity) : 0 }
 }
-
-extension Duration {
-  /// Milliseconds, rounded down.
-  var wholeMilliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
-
-  /// Seconds, as a fraction.
-  var fractionalSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
-}

@@ -1,3 +1,4 @@
+import PlainText
 import HTTP
 
 /// What a relay tells Prometheus.

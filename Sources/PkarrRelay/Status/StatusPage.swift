@@ -26,7 +26,7 @@ enum StatusPage {
       }
     let reasons =
       health.reasons.isEmpty
-      ? "" : "<ul>\n" + health.reasons.map { "<li>\(escape($0))</li>\n" }.joined() + "</ul>\n"
+      ? "" : "<ul>\n" + health.reasons.map { "<li>\(HTMLText.escape($0))</li>\n" }.joined() + "</ul>\n"
     return head + """
       <p>This server is a <a href="https://github.com/pubky/pkarr/">Pkarr</a>
       <a href="https://github.com/pubky/pkarr/blob/main/design/relays.md">relay</a>: it publishes signed DNS zones on the
@@ -76,24 +76,8 @@ enum StatusPage {
   private static func table(_ rows: [(String, String)]) -> String {
     let width = rows.map(\.0.utf8.count).max() ?? 0
     return rows.map { name, value in
-      escape(name + String(repeating: " ", count: width - name.utf8.count) + " : " + value)
+      HTMLText.escape(name + String(repeating: " ", count: width - name.utf8.count) + " : " + value)
     }.joined(separator: "\n")
-  }
-
-  /// Text for between and inside of tags.
-  static func escape(_ text: String) -> String {
-    var escaped = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": escaped += "&amp;"
-      case "<": escaped += "&lt;"
-      case ">": escaped += "&gt;"
-      case "\"": escaped += "&quot;"
-      case "'": escaped += "&#39;"
-      default: escaped.unicodeScalars.append(scalar)
-      }
-    }
-    return escaped
   }
 
   private static let head = """

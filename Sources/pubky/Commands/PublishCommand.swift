@@ -17,11 +17,13 @@ enum PublishCommand {
     discussion: """
       The zone file takes the place of all that was published under the key before. Nodes forget after some hours, so \
       publish again about hourly: --every 1h does so, sends the same signed bytes unless the file has changed, and \
-      waits for a network that goes away.
+      waits for a network that goes away. {external_ipv4} and {external_ipv6} in the file stand for the addresses of \
+      this machine as the internet sees them, found anew each time. Seed and zone files of pkdns-cli work.
       """,
     arguments: [ZoneInput.argument.specification],
     options: [KeyFile.option.specification, SharedOptions.bootstrap.specification] + RelayAccess.options + [
-      every.specification, SharedOptions.json.specification,
+      every.specification, ExternalAddress.source.specification,
+      RouterUpdates.listen.specification, RouterUpdates.passwordFile.specification, SharedOptions.json.specification,
     ],
     examples: [
       .init("pubky publish my.zone --key my.key", "Publish once"),
@@ -31,7 +33,14 @@ enum PublishCommand {
     ],
     action: { arguments, console in
       let keypair = try KeyFile.read(arguments, console)
-      let zone = try ZoneInput.read(arguments.required(ZoneInput.argument), for: keypair.publicKey, console)
+      if arguments[RouterUpdates.listen] != nil, arguments[every] == nil {
+        throw CommandError.usage("--dyndns needs --every DURATION", advice: "Without it the command ends after publishing once.")
+      }
+      let router = try await RouterUpdates.start(arguments, for: keypair.publicKey, console)
+      if let endpoint = router?.endpoint { console.note("A router may tell its address at http://\(endpoint)/nic/update") }
+      let addresses = ExternalAddress(arguments, router: router)
+      let zone = try await ZoneInput.read(
+        arguments.required(ZoneInput.argument), for: keypair.publicKey, console, filling: addresses)
       // Whatever is wrong with the zone shall be said before the network is asked.
       PacketOutput.warnIfTooLargeForSome(try ZoneInput.sign(zone, by: keypair, timestamp: nil), console)
       let usesRelays = try RelayAccess.isWanted(arguments)
@@ -39,7 +48,7 @@ enum PublishCommand {
         let publisher = RepeatedPublisher(
           keypair: keypair, interval: interval, bootstrap: arguments.all(SharedOptions.bootstrap),
           relays: usesRelays ? RelayAccess.configuration(arguments) : nil, console: console,
-          logger: LogOptions.logger(arguments))
+          logger: LogOptions.logger(arguments), addresses: addresses)
         _ = try await Interruption.during(undone: nil) { try await publisher.run(zone) }
         console.note("Stopped. What is published stays on the network for some hours.")
       } else if usesRelays {

@@ -1,0 +1,190 @@
+#define _GNU_SOURCE 1
+#include "CLinux.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+// Room for the address that a datagram was sent to, as the kernel tells it and wants to be told.
+enum { control_size = 64 };
+
+int linux_udp_report_local(int descriptor, int family) {
+  int on = 1;
+  int is_v6 = family == AF_INET6;
+  return setsockopt(
+             descriptor, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &on, sizeof on) < 0
+             ? -errno
+             : 0;
+}
+
+int linux_socket_is_datagram(int descriptor) {
+  int type = 0;
+  socklen_t length = sizeof type;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return -errno;
+  return type == SOCK_DGRAM;
+}
+
+linux_reply_batch *linux_reply_batch_create(int capacity, int query_size, int reply_size) {
+  linux_reply_batch *batch = calloc(1, sizeof *batch);
+  if (!batch) return NULL;
+  size_t count = (size_t)capacity;
+  batch->capacity = capacity;
+  batch->query_size = query_size;
+  batch->reply_size = reply_size;
+  batch->queries = calloc(count, (size_t)query_size);
+  batch->replies = calloc(count, (size_t)reply_size);
+  batch->incoming = calloc(count, sizeof *batch->incoming);
+  batch->outgoing = calloc(count, sizeof *batch->outgoing);
+  batch->vectors = calloc(2 * count, sizeof *batch->vectors);
+  batch->addresses = calloc(count, sizeof *batch->addresses);
+  batch->controls = calloc(count, control_size);
+  if (!batch->queries || !batch->replies || !batch->incoming || !batch->outgoing || !batch->vectors ||
+      !batch->addresses || !batch->controls) {
+    linux_reply_batch_destroy(batch);
+    return NULL;
+  }
+  for (size_t i = 0; i < count; i++) {
+    batch->vectors[i].iov_base = batch->queries + i * (size_t)query_size;
+    batch->vectors[i].iov_len = (size_t)query_size;
+    struct msghdr *header = &batch->incoming[i].msg_hdr;
+    header->msg_iov = batch->vectors + i;
+    header->msg_iovlen = 1;
+    header->msg_name = batch->addresses + i;
+    header->msg_control = batch->controls + i * control_size;
+    batch->outgoing[i].msg_hdr.msg_iov = batch->vectors + count + i;
+    batch->outgoing[i].msg_hdr.msg_iovlen = 1;
+  }
+  return batch;
+}
+
+void linux_reply_batch_destroy(linux_reply_batch *batch) {
+  free(batch->queries);
+  free(batch->replies);
+  free(batch->incoming);
+  free(batch->outgoing);
+  free(batch->vectors);
+  free(batch->addresses);
+  free(batch->controls);
+  free(batch);
+}
+
+int linux_reply_batch_fill(linux_reply_batch *batch, int descriptor) {
+  for (int i = 0; i < batch->capacity; i++) {
+    struct msghdr *header = &batch->incoming[i].msg_hdr;
+    header->msg_namelen = sizeof *batch->addresses;
+    header->msg_controllen = control_size;
+    header->msg_flags = 0;
+  }
+  int count = recvmmsg(descriptor, batch->incoming, (unsigned)batch->capacity, MSG_DONTWAIT, NULL);
+  return count < 0 ? -errno : count;
+}
+
+uint32_t linux_reply_batch_length(const linux_reply_batch *batch, int index) { return batch->incoming[index].msg_len; }
+
+int linux_reply_batch_is_truncated(const linux_reply_batch *batch, int index) {
+  return (batch->incoming[index].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+}
+
+linux_endpoint linux_reply_batch_sender(const linux_reply_batch *batch, int index) {
+  return linux_sockaddr_load(batch->addresses + index);
+}
+
+static int is_packet_information(const struct cmsghdr *item) {
+  return (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) ||
+         (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO);
+}
+
+linux_local linux_reply_batch_local(const linux_reply_batch *batch, int index) {
+  linux_local local = {{0, 0, 0}, 0, 0};
+  struct msghdr *header = &((linux_reply_batch *)batch)->incoming[index].msg_hdr;
+  for (struct cmsghdr *item = CMSG_FIRSTHDR(header); item; item = CMSG_NXTHDR(header, item)) {
+    if (!is_packet_information(item)) continue;
+    struct sockaddr_storage address;
+    memset(&address, 0, sizeof address);
+    if (item->cmsg_level == IPPROTO_IP) {
+      struct in_pktinfo information;
+      memcpy(&information, CMSG_DATA(item), sizeof information);
+      address.ss_family = AF_INET;
+      // The address of this machine that the datagram reached; for a broadcast that is not the one in its header.
+      ((struct sockaddr_in *)&address)->sin_addr = information.ipi_spec_dst;
+      local.interface = (uint32_t)information.ipi_ifindex;
+    } else {
+      struct in6_pktinfo information;
+      memcpy(&information, CMSG_DATA(item), sizeof information);
+      address.ss_family = AF_INET6;
+      ((struct sockaddr_in6 *)&address)->sin6_addr = information.ipi6_addr;
+      local.interface = information.ipi6_ifindex;
+    }
+    local.address = linux_sockaddr_load(&address);
+    local.is_known = 1;
+  }
+  return local;
+}
+
+// Writes the control message that makes a datagram leave from `local`; its length.
+static size_t store_local(void *control, int family, linux_local local) {
+  struct msghdr header = {.msg_control = control, .msg_controllen = control_size};
+  memset(control, 0, control_size);
+  struct cmsghdr *item = CMSG_FIRSTHDR(&header);
+  struct sockaddr_storage address;
+  linux_sockaddr_store(&address, family, local.address);
+  if (family == AF_INET) {
+    // No interface: the route decides, as it would without us.
+    struct in_pktinfo information = {.ipi_spec_dst = ((struct sockaddr_in *)&address)->sin_addr};
+    item->cmsg_level = IPPROTO_IP;
+    item->cmsg_type = IP_PKTINFO;
+    item->cmsg_len = CMSG_LEN(sizeof information);
+    memcpy(CMSG_DATA(item), &information, sizeof information);
+    return CMSG_SPACE(sizeof information);
+  }
+  struct in6_pktinfo information = {.ipi6_addr = ((struct sockaddr_in6 *)&address)->sin6_addr};
+  // A link-local address means something on its link only.
+  if (local.address.high >> 54 == 0xfe80 >> 6) information.ipi6_ifindex = local.interface;
+  item->cmsg_level = IPPROTO_IPV6;
+  item->cmsg_type = IPV6_PKTINFO;
+  item->cmsg_len = CMSG_LEN(sizeof information);
+  memcpy(CMSG_DATA(item), &information, sizeof information);
+  return CMSG_SPACE(sizeof information);
+}
+
+void linux_reply_batch_set(linux_reply_batch *batch, int position, int index, int family, size_t length) {
+  struct iovec *vector = batch->vectors + batch->capacity + position;
+  vector->iov_base = batch->replies + (size_t)index * (size_t)batch->reply_size;
+  vector->iov_len = length;
+  struct msghdr *incoming = &batch->incoming[index].msg_hdr;
+  struct msghdr *outgoing = &batch->outgoing[position].msg_hdr;
+  outgoing->msg_name = incoming->msg_name;
+  outgoing->msg_namelen = incoming->msg_namelen;
+  outgoing->msg_control = NULL;
+  outgoing->msg_controllen = 0;
+  if (incoming->msg_controllen == 0) return;
+  linux_local local = linux_reply_batch_local(batch, index);
+  if (!local.is_known) return;
+  outgoing->msg_controllen = store_local(incoming->msg_control, family, local);
+  outgoing->msg_control = incoming->msg_control;
+}
+
+int linux_reply_batch_send(linux_reply_batch *batch, int descriptor, int first, int count) {
+  int sent = sendmmsg(descriptor, batch->outgoing + first, (unsigned)count, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sent < 0 ? -errno : sent;
+}
+
+int linux_udp_reply(
+    int descriptor, int family, const void *bytes, size_t length, linux_endpoint destination, linux_local local) {
+  struct sockaddr_storage address;
+  union {
+    char bytes[control_size];
+    struct cmsghdr alignment;
+  } control;
+  struct iovec vector = {(void *)bytes, length};
+  struct msghdr header = {.msg_name = &address, .msg_iov = &vector, .msg_iovlen = 1};
+  header.msg_namelen = linux_sockaddr_store(&address, family, destination);
+  if (family == AF_INET6 && destination.high >> 54 == 0xfe80 >> 6) {
+    ((struct sockaddr_in6 *)&address)->sin6_scope_id = local.interface;
+  }
+  if (local.is_known) {
+    header.msg_control = &control;
+    header.msg_controllen = store_local(&control, family, local);
+  }
+  return sendmsg(descriptor, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}

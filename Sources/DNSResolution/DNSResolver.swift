@@ -1,0 +1,178 @@
+import Addresses
+import Cryptography
+import DNSWire
+import MainlineProtocol
+import Pkarr
+
+/// A DNS resolver for the names of keys and all others, without sockets, clock or threads.
+///
+/// Queries and the time come in, answers and wishes come out; see ``ResolverAction``. After each call that is not
+/// answered at once, take all of ``nextAction()``; call ``tick(now:wallClock:)`` when ``nextDeadline`` has come.
+///
+/// It is confined to one loop: not `Sendable`, and nothing in it locks.
+public final class DNSResolver {
+  /// What the operator has set. A change holds from the next query on; caches keep what may still be served.
+  public var policy: ResolutionPolicy { didSet { apply(policy, before: oldValue) } }
+  /// What was done.
+  public internal(set) var counters = ResolverCounters()
+
+  /// A query that waits for its answer.
+  struct PendingQuery {
+    var query: ClientQuery
+    var question: [UInt8]
+    var origin: QueryOrigin
+    var resolution: UInt64
+  }
+
+  /// A search under way, and the resolutions that wait for it.
+  struct LookupWork {
+    var id: LookupID
+    var waiters: Set<UInt64> = []
+  }
+
+  /// A question to another server under way, and the resolutions that wait for it.
+  struct ForwardWork {
+    var id: ForwardID
+    var waiters: Set<UInt64> = []
+  }
+
+  /// What is to be done when.
+  enum Timer: Sendable {
+    case deadline(PendingQueryID)
+    case staleWait(UInt64)
+    case lookup(LookupID)
+    case forward(ForwardID)
+  }
+
+  var settings: ReplyWriter.Settings
+  var limits: ClientLimits
+  var cookies: ServerCookie
+  var packets: PacketCache
+  let keyAnswers: AnswerCache
+  let forwardedAnswers: AnswerCache
+  var scratch: QuestionScratch
+  /// Room for the bytes of one cached answer.
+  let content = UnsafeMutableRawBufferPointer.allocate(byteCount: 200_000, alignment: 16)
+
+  var pending: [PendingQueryID: PendingQuery] = [:]
+  var resolutions: [UInt64: Resolution] = [:]
+  var resolutionIDs: [CanonicalQuestion: UInt64] = [:]
+  var lookups: [PublicKey: LookupWork] = [:]
+  var lookupKeys: [LookupID: PublicKey] = [:]
+  var forwards: [ForwardKey: ForwardWork] = [:]
+  var forwardKeys: [ForwardID: ForwardKey] = [:]
+  var timers = TimerQueue<Timer>()
+  var actions: [ResolverAction] = []
+  var nextActionIndex = 0
+  var lastID: UInt64 = 0
+  var outage = OutageMonitor()
+  /// The time of the call that is being served.
+  var now = Instant.distantPast
+  var wallClock = Timestamp.zero
+  private let ownSecret: CookieSecret
+
+  /// Makes a resolver with empty caches.
+  public init(policy: ResolutionPolicy = ResolutionPolicy(), random: RandomSource = .system) {
+    var random = random
+    ownSecret = CookieSecret(low: random.next(), high: random.next())
+    self.policy = policy
+    settings = ReplyWriter.Settings(policy)
+    limits = ClientLimits(policy.clients)
+    cookies = ServerCookie(
+      secret: policy.clients.cookieSecret ?? ownSecret, previous: policy.clients.previousCookieSecret)
+    packets = PacketCache(absentKeys: policy.cache.absentKeys)
+    keyAnswers = AnswerCache(maximumBytes: policy.cache.keyAnswerBytes)
+    forwardedAnswers = AnswerCache(maximumBytes: policy.cache.forwardedAnswerBytes)
+    scratch = QuestionScratch(seed: random.next())
+  }
+
+  deinit { content.deallocate() }
+
+  /// Takes another policy.
+  private func apply(_ policy: ResolutionPolicy, before old: ResolutionPolicy) {
+    settings = ReplyWriter.Settings(policy)
+    limits.update(policy.clients)
+    cookies = ServerCookie(
+      secret: policy.clients.cookieSecret ?? ownSecret, previous: policy.clients.previousCookieSecret)
+    keyAnswers.maximumBytes = policy.cache.keyAnswerBytes
+    forwardedAnswers.maximumBytes = policy.cache.forwardedAnswerBytes
+    guard policy.suffixes != old.suffixes || policy.local != old.local || policy.keys != old.keys else { return }
+    // What was composed under other rules about names is not served any more.
+    _ = keyAnswers.removeAll { _ in true }
+    _ = forwardedAnswers.removeAll { question in
+      guard let name = DomainName(question: question) else { return true }
+      guard case .other = NameKind(name, policy: policy) else { return true }
+      return false
+    }
+  }
+
+  /// A number that was not used before.
+  func makeID() -> UInt64 {
+    lastID += 1
+    return lastID
+  }
+}
+
+// MARK: - Work
+
+extension DNSResolver {
+  /// The next thing to do; nil once there is nothing more.
+  public func nextAction() -> ResolverAction? {
+    guard nextActionIndex < actions.count else {
+      if nextActionIndex > 0 {
+        actions.removeAll(keepingCapacity: actions.capacity <= 1024)
+        nextActionIndex = 0
+      }
+      return nil
+    }
+    defer { nextActionIndex += 1 }
+    return actions[nextActionIndex]
+  }
+
+  /// When ``tick(now:wallClock:)`` is wanted next; nil if nothing waits.
+  public var nextDeadline: Instant? { timers.next }
+
+  /// Does what has become due: stale answers, errors for those who have waited too long, ends of work that nobody ended.
+  public func tick(now: Instant, wallClock: Timestamp) {
+    (self.now, self.wallClock) = (now, wallClock)
+    while let timer = timers.popDue(at: now) {
+      switch timer {
+      case .deadline(let id): expire(id)
+      case .staleWait(let id): acceptStale(id)
+      case .lookup(let id): finish(lookup: id, with: .failure(.timeout), now: now, wallClock: wallClock)
+      case .forward(let id): finish(forward: id, with: .failure(.timeout), now: now, wallClock: wallClock)
+      }
+    }
+  }
+
+  private func acceptStale(_ id: UInt64) {
+    guard let resolution = resolutions[id], !resolution.acceptsStale else { return }
+    resolution.acceptsStale = true
+    // A resolution that waits for something without a stale copy is left to wait.
+    guard hasStale(resolution) else { return }
+    resume(resolution)
+  }
+
+  /// Forgets a query: its client has gone.
+  public func cancel(_ query: PendingQueryID) {
+    _ = takePending(query)
+  }
+
+  /// What is held.
+  public var gauges: ResolverGauges {
+    var gauges = ResolverGauges()
+    gauges.queriesInFlight = pending.count
+    gauges.lookupsInFlight = lookups.count
+    gauges.forwardsInFlight = forwards.count
+    gauges.packets = packets.count
+    gauges.packetBytes = packets.bytes
+    gauges.absentKeys = packets.absentCount
+    gauges.keyAnswers = keyAnswers.count
+    gauges.keyAnswerBytes = keyAnswers.bytes
+    gauges.forwardedAnswers = forwardedAnswers.count
+    gauges.forwardedAnswerBytes = forwardedAnswers.bytes
+    gauges.clients = limits.count
+    gauges.isInOutage = outage.isInOutage
+    return gauges
+  }
+}
