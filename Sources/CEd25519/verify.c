@@ -1,5 +1,13 @@
 #include "CEd25519.h"
 
+bool ced25519_is_optimized(void) {
+#ifdef __OPTIMIZE__
+  return true;
+#else
+  return false;
+#endif
+}
+
 #if defined(__x86_64__)
 
 bool ced25519_is_supported(void) {

@@ -38,12 +38,17 @@ extension Ed25519 {
 
     /// Checks all that wait, and empties the group.
     public mutating func verify() -> Verdicts {
+      // The lanes cost what one and a half single checks do, however many of them are in use.
+      verify(inLanes: candidates.count > 1 && ced25519_is_optimized())
+    }
+
+    /// Checks all that wait in lanes, if the processor has them, or one by one.
+    mutating func verify(inLanes: Bool) -> Verdicts {
       defer {
         candidates.removeAll(keepingCapacity: true)
         messages.removeAll(keepingCapacity: true)
       }
-      // The lanes cost what one and a half single checks do, however many of them are in use.
-      return candidates.count > 1 && Lanes.areReady ? verifyInLanes() : verifyEach()
+      return inLanes && Lanes.areReady ? verifyInLanes() : verifyEach()
     }
 
     private func verifyEach() -> Verdicts {

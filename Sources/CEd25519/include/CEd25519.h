@@ -18,6 +18,9 @@ typedef struct {
 /// Whether this processor and the operating system can do it.
 bool ced25519_is_supported(void);
 
+/// Whether this file was compiled with optimisation. Without it the lanes are slower than checking one by one.
+bool ced25519_is_optimized(void);
+
 /// Computes the tables that ced25519_verify reads. Once, before the first verification, and only if supported.
 void ced25519_prepare(void);
 
