@@ -160,9 +160,9 @@ extension DNSResolver {
         return .other("too many questions to other servers under way")
       }
       let id = ForwardID(rawValue: makeID())
-      forwards[key] = ForwardWork(id: id, waiters: [resolution.id])
+      forwards[key] = ForwardWork(id: id, begunAt: now, waiters: [resolution.id])
       forwardKeys[id] = key
-      timers.schedule(.forward(id), at: now.advanced(by: ResolutionPolicy.workLifetime))
+      scheduleSweep()
       counters.forwards += 1
       if key.server == nil {
         let bytes = key.question.name.question(key.question.type)

@@ -133,9 +133,9 @@ extension DNSResolver {
       return (.refused, .prohibited(ClientLimits.Refusal.lookupRate.rawValue))
     }
     let id = LookupID(rawValue: makeID())
-    lookups[key] = LookupWork(id: id, waiters: [resolution.id])
+    lookups[key] = LookupWork(id: id, begunAt: now, waiters: [resolution.id])
     lookupKeys[id] = key
-    timers.schedule(.lookup(id), at: now.advanced(by: ResolutionPolicy.workLifetime))
+    scheduleSweep()
     counters.lookups += 1
     actions.append(.lookUp(id, key, reason: reason))
     return nil
