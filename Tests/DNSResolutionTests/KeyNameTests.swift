@@ -77,10 +77,12 @@ import Testing
     #expect(try harness.ask("localhost").answers == ["localhost A 127.0.0.1"])
     #expect(try harness.ask("x.LOCALHOST", .aaaa).answers == ["x.LOCALHOST AAAA ::1"])
     #expect(try harness.ask("localhost", .mx).code == 0)
-    for name in ["a.test", "test", "invalid", "printer.local", "x.onion", "y.alt", "nas.home.arpa", "1.0.0.10.in-addr.arpa",
-      "9.31.172.in-addr.arpa", "1.168.192.in-addr.arpa", "5.64.100.in-addr.arpa", "1.1.d.f.ip6.arpa", "1.a.e.f.ip6.arpa",
-      "x.resolver.arpa"]
-    {
+    for name in [
+      "a.test", "test", "invalid", "printer.local", "x.onion", "y.alt", "nas.home.arpa", "1.0.0.10.in-addr.arpa",
+      "9.31.172.in-addr.arpa", "1.168.192.in-addr.arpa", "5.64.100.in-addr.arpa", "1.1.d.f.ip6.arpa",
+      "1.a.e.f.ip6.arpa",
+      "x.resolver.arpa",
+    ] {
       let reply = try harness.ask(name, .ptr)
       #expect(reply.code == 3 && reply.message.authorities.map(\.type) == [.soa], "\(name)")
     }

@@ -34,7 +34,10 @@ import Testing
     broken.append(try bytes { $0[11] = 2 })
     broken.append(try bytes { $0[6] = 255 })
     // A name of 255 labels' bytes without end.
-    broken.append(Array(query.prefix(12)) + Array(repeating: [63] + Array(repeating: UInt8(97), count: 63), count: 5).joined() + [0, 0, 1, 0, 1])
+    broken.append(
+      Array(query.prefix(12)) + Array(repeating: [63] + Array(repeating: UInt8(97), count: 63), count: 5).joined() + [
+        0, 0, 1, 0, 1,
+      ])
     for message in broken {
       let reply = try Reply(try #require(harness.answer(message)))
       #expect(reply.bytes.count == 12 && reply.code == 1 && reply.message.header.id == 0x1234)

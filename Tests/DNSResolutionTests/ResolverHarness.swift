@@ -116,7 +116,8 @@ final class ResolverHarness {
     var options: [UInt8] = []
   }
 
-  static func query(_ name: String, _ type: RecordType = .a, _ options: QueryOptions = QueryOptions()) throws -> [UInt8] {
+  static func query(_ name: String, _ type: RecordType = .a, _ options: QueryOptions = QueryOptions()) throws -> [UInt8]
+  {
     var message = Message(header: MessageHeader(id: options.id, flags: options.flags))
     message.questions = [Message.Question(name: try DomainName(name), type: type, class: options.class)]
     if options.hasOPT {

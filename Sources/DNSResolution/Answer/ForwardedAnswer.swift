@@ -121,7 +121,9 @@ struct ForwardedReader {
         break
       }
       guard let alias = here.first(where: { $0.type == .cname }), case .cname(let target) = alias.data else { break }
-      if let dname = records.first(where: { $0.type == .dname && $0.name != alias.name && alias.name.hasSuffix($0.name) }),
+      if let dname = records.first(where: {
+        $0.type == .dname && $0.name != alias.name && alias.name.hasSuffix($0.name)
+      }),
         !answer.answers.contains(dname)
       {
         answer.answers.append(dname)

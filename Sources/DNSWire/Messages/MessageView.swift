@@ -109,7 +109,9 @@ public struct MessageView: ~Escapable {
     let classField = load16(end &+ 2)
     guard type.isKnownInQuestions || rules == .tolerant else { throw MessageError(.unknownQuestionType(type), at: end) }
     let value = RecordClass(rawValue: classField & 0x7fff)
-    guard value.isKnown || value == .any || rules == .tolerant else { throw MessageError(.unknownClass(value), at: end &+ 2) }
+    guard value.isKnown || value == .any || rules == .tolerant else {
+      throw MessageError(.unknownClass(value), at: end &+ 2)
+    }
     offset = end &+ 4
     questionsLeft &-= 1
     return Question(nameOffset: start, type: type, classField: classField)
@@ -129,7 +131,9 @@ public struct MessageView: ~Escapable {
     let end = data &+ Int(load16(fields &+ 8))
     guard end <= bytes.byteCount else { throw MessageError(.recordDataBeyondEnd, at: fields &+ 8) }
     let value = RecordClass(rawValue: classField & 0x7fff)
-    guard value.isKnown || type == .opt || rules == .tolerant else { throw MessageError(.unknownClass(value), at: fields &+ 2) }
+    guard value.isKnown || type == .opt || rules == .tolerant else {
+      throw MessageError(.unknownClass(value), at: fields &+ 2)
+    }
     if end > data {
       var reader = RecordDataReader(bytes, from: data, to: end, memory: memory)
       try RecordData.validate(type.rawValue, &reader)
