@@ -73,7 +73,7 @@ extension DNSResolver {
       if let stale = staleState(absence) { return stale }
       if let error = resolution.failures[key] { return .failed(.serverFailure, error) }
       counters.cachedFailures += 1
-      let left = UInt64(max(1, (absence.until.nanoseconds - now.nanoseconds) / 1_000_000_000))
+      let left = UInt64(max(1, (absence.until.nanoseconds &- now.nanoseconds) / 1_000_000_000))
       return .failed(.serverFailure, .cachedError(secondsLeft: left))
     }
     guard resolution.mayAsk else { return .failed(.refused, .prohibited("RD=0, and nothing is known of the key")) }
