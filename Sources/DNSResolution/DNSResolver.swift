@@ -27,12 +27,14 @@ public final class DNSResolver {
   /// A search under way, and the resolutions that wait for it.
   struct LookupWork {
     var id: LookupID
+    var begunAt: Instant
     var waiters: Set<UInt64> = []
   }
 
   /// A question to another server under way, and the resolutions that wait for it.
   struct ForwardWork {
     var id: ForwardID
+    var begunAt: Instant
     var waiters: Set<UInt64> = []
   }
 
@@ -40,8 +42,7 @@ public final class DNSResolver {
   enum Timer: Sendable {
     case deadline(PendingQueryID)
     case staleWait(UInt64)
-    case lookup(LookupID)
-    case forward(ForwardID)
+    case sweep
   }
 
   var settings: ReplyWriter.Settings
@@ -62,6 +63,7 @@ public final class DNSResolver {
   var forwards: [ForwardKey: ForwardWork] = [:]
   var forwardKeys: [ForwardID: ForwardKey] = [:]
   var timers = TimerQueue<Timer>()
+  private var isSweepScheduled = false
   var actions: [ResolverAction] = []
   var nextActionIndex = 0
   var lastID: UInt64 = 0
@@ -139,10 +141,28 @@ extension DNSResolver {
       switch timer {
       case .deadline(let id): expire(id)
       case .staleWait(let id): acceptStale(id)
-      case .lookup(let id): finish(lookup: id, with: .failure(.timeout), now: now, wallClock: wallClock)
-      case .forward(let id): finish(forward: id, with: .failure(.timeout), now: now, wallClock: wallClock)
+      case .sweep: endLostWork()
       }
     }
+  }
+
+  /// One timer for all work under way: one for each would outlive most of it.
+  func scheduleSweep() {
+    guard !isSweepScheduled else { return }
+    isSweepScheduled = true
+    timers.schedule(.sweep, at: now.advanced(by: ResolutionPolicy.workLifetime / 4))
+  }
+
+  private func endLostWork() {
+    isSweepScheduled = false
+    func isLost(_ begunAt: Instant) -> Bool { begunAt.advanced(by: ResolutionPolicy.workLifetime) <= now }
+    for work in lookups.values.filter({ isLost($0.begunAt) }) {
+      finish(lookup: work.id, with: .failure(.timeout), now: now, wallClock: wallClock)
+    }
+    for work in forwards.values.filter({ isLost($0.begunAt) }) {
+      finish(forward: work.id, with: .failure(.timeout), now: now, wallClock: wallClock)
+    }
+    if !lookups.isEmpty || !forwards.isEmpty { scheduleSweep() }
   }
 
   private func acceptStale(_ id: UInt64) {

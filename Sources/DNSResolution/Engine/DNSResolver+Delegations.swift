@@ -31,7 +31,7 @@ extension DNSResolver {
       return resolution.fail(.serverFailure, .other("more than \(policy.work.maximumDelegations) delegations"))
     }
     if resolution.aliases == 0 { resolution.draft.isAuthoritative = false }
-    let hosts = servers.filter(isWithoutGlue).prefix(policy.work.maximumServersPerDelegation)
+    let hosts = servers.filter(isWithoutGlue).prefix(max(0, policy.work.maximumServersPerDelegation))
     var delegation = Delegation(cut: cut, link: link, hosts: Array(hosts), addresses: [])
     add(glue, to: &delegation)
     resolution.delegation = delegation

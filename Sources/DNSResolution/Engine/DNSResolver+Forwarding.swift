@@ -38,7 +38,7 @@ extension DNSResolver {
     if nanoseconds < entry.expiresAt {
       if resolution.isPrefetch, resolution.aliases == 0 { return false }
       if entry.kind == .failure {
-        let left = UInt64(max(1, (entry.expiresAt - nanoseconds) / 1_000_000_000))
+        let left = UInt64(max(1, (entry.expiresAt &- nanoseconds) / 1_000_000_000))
         counters.cachedFailures += 1
         resolution.fail(ResponseCode(rawValue: code(of: slot)) ?? .serverFailure, .cachedError(secondsLeft: left))
         return true
@@ -160,9 +160,9 @@ extension DNSResolver {
         return .other("too many questions to other servers under way")
       }
       let id = ForwardID(rawValue: makeID())
-      forwards[key] = ForwardWork(id: id, waiters: [resolution.id])
+      forwards[key] = ForwardWork(id: id, begunAt: now, waiters: [resolution.id])
       forwardKeys[id] = key
-      timers.schedule(.forward(id), at: now.advanced(by: ResolutionPolicy.workLifetime))
+      scheduleSweep()
       counters.forwards += 1
       if key.server == nil {
         let bytes = key.question.name.question(key.question.type)
@@ -273,7 +273,7 @@ extension DNSResolver {
   func refreshTime(from start: Instant, to expiry: Instant, _ kind: AnswerCache.Kind = .answer) -> Int64 {
     let percent = Int64(min(policy.cache.prefetchPercent, 100))
     guard percent > 0, kind == .answer, expiry != .never else { return .max }
-    return expiry.nanoseconds - (expiry.nanoseconds - start.nanoseconds) / 100 * percent
+    return expiry.nanoseconds &- (expiry.nanoseconds &- start.nanoseconds) / 100 &* percent
   }
 
   private func fail(

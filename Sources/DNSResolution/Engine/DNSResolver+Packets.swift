@@ -73,7 +73,7 @@ extension DNSResolver {
       if let stale = staleState(absence) { return stale }
       if let error = resolution.failures[key] { return .failed(.serverFailure, error) }
       counters.cachedFailures += 1
-      let left = UInt64(max(1, (absence.until.nanoseconds - now.nanoseconds) / 1_000_000_000))
+      let left = UInt64(max(1, (absence.until.nanoseconds &- now.nanoseconds) / 1_000_000_000))
       return .failed(.serverFailure, .cachedError(secondsLeft: left))
     }
     guard resolution.mayAsk else { return .failed(.refused, .prohibited("RD=0, and nothing is known of the key")) }
@@ -133,9 +133,9 @@ extension DNSResolver {
       return (.refused, .prohibited(ClientLimits.Refusal.lookupRate.rawValue))
     }
     let id = LookupID(rawValue: makeID())
-    lookups[key] = LookupWork(id: id, waiters: [resolution.id])
+    lookups[key] = LookupWork(id: id, begunAt: now, waiters: [resolution.id])
     lookupKeys[id] = key
-    timers.schedule(.lookup(id), at: now.advanced(by: ResolutionPolicy.workLifetime))
+    scheduleSweep()
     counters.lookups += 1
     actions.append(.lookUp(id, key, reason: reason))
     return nil

@@ -164,7 +164,7 @@ extension DNSResolver {
     cache.copy(slot, to: content.baseAddress!)
     var error: ExtendedError?
     if entry.kind == .failure {
-      error = .cachedError(secondsLeft: UInt64(max(1, (entry.expiresAt - now.nanoseconds) / 1_000_000_000)))
+      error = .cachedError(secondsLeft: UInt64(max(1, (entry.expiresAt &- now.nanoseconds) / 1_000_000_000)))
       counters.cachedFailures += 1
     }
     let passed = UInt32(clamping: (now.nanoseconds &- entry.storedAt) / 1_000_000_000)
