@@ -95,7 +95,7 @@ struct NetworkTests {
   @Test("questions are forwarded over TLS and HTTPS, to who proves to be the server and to nobody else")
   func encryptedUpstream() async throws {
     let upstream = try await ScriptedNameServer { query, _ in [ScriptedNameServer.answer(query)] }
-    let folder = "/tmp/pkdns-test-\(UInt64.random(in: 0 ... .max))"
+    let folder = TemporaryFile.path()
     let settings = """
       [tls]
       listen = "127.0.0.1:0"
@@ -134,10 +134,7 @@ struct NetworkTests {
         }
       }
     }
-    for file in ["authority.pem", "authority-key.pem", "dns.pem", "dns-key.pem"] {
-      TemporaryFile.remove("\(folder)/\(file)")
-    }
-    TemporaryFile.removeFolder(folder)
+    TemporaryFile.remove(folder)
     await upstream.stop()
   }
 
