@@ -138,6 +138,26 @@ struct NetworkTests {
     await upstream.stop()
   }
 
+  @Test("the entrances of the DHT are names that the configured name servers know, not the system's resolver")
+  func bootstrapNames() async throws {
+    let upstream = try await ScriptedNameServer { query, _ in
+      let isIPv4 = FirstQuestion(query.span.bytes)?.type == .a
+      return [ScriptedNameServer.answer(query, 0x7f00_0001, code: isIPv4 ? 0 : 3)]
+    }
+    try await RunningPKDNS.run(
+      forwardingTo: [UpstreamServer(upstream.endpoint)],
+      change: { configuration in
+        let ports = (configuration.dht.bootstrap ?? []).map(\.port)
+        configuration.dht.bootstrap = ports.compactMap { HostName("entrance.example:\($0)") }
+      }
+    ) { dns async throws in
+      let key = try await dns.publish { $0.a("@", "203.0.113.5", ttl: .minutes(5)) }
+      #expect(try await dns.ask(key.z32).addresses == ["203.0.113.5"])
+      #expect(upstream.names.contains("entrance.example"))
+    }
+    await upstream.stop()
+  }
+
   @Test("each question over UDP leaves from a port of its own")
   func ports() async throws {
     let upstream = try await ScriptedNameServer { query, _ in [ScriptedNameServer.answer(query)] }
