@@ -55,7 +55,9 @@ struct PkdnsFilesTests {
 
     """
 
-  @Test("a home router tells its address (dyndns2), and that is published; without the password or for other names it is not")
+  @Test(
+    "a home router tells its address (dyndns2), and that is published; without the password or for other names it is not"
+  )
   func router() async throws {
     try await PubkyCommand.inFolder { pubky in
       let (file, key) = try await pubky.newKey()

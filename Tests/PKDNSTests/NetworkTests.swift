@@ -95,7 +95,7 @@ struct NetworkTests {
   @Test("questions are forwarded over TLS and HTTPS, to who proves to be the server and to nobody else")
   func encryptedUpstream() async throws {
     let upstream = try await ScriptedNameServer { query, _ in [ScriptedNameServer.answer(query)] }
-    let folder = "/tmp/pkdns-test-\(UInt64.random(in: 0 ... .max))"
+    let folder = TemporaryFile.path()
     let settings = """
       [tls]
       listen = "127.0.0.1:0"
@@ -134,10 +134,27 @@ struct NetworkTests {
         }
       }
     }
-    for file in ["authority.pem", "authority-key.pem", "dns.pem", "dns-key.pem"] {
-      TemporaryFile.remove("\(folder)/\(file)")
+    TemporaryFile.remove(folder)
+    await upstream.stop()
+  }
+
+  @Test("the entrances of the DHT are names that the configured name servers know, not the system's resolver")
+  func bootstrapNames() async throws {
+    let upstream = try await ScriptedNameServer { query, _ in
+      let isIPv4 = FirstQuestion(query.span.bytes)?.type == .a
+      return [ScriptedNameServer.answer(query, 0x7f00_0001, code: isIPv4 ? 0 : 3)]
     }
-    TemporaryFile.removeFolder(folder)
+    try await RunningPKDNS.run(
+      forwardingTo: [UpstreamServer(upstream.endpoint)],
+      change: { configuration in
+        let ports = (configuration.dht.bootstrap ?? []).map(\.port)
+        configuration.dht.bootstrap = ports.compactMap { HostName("entrance.example:\($0)") }
+      }
+    ) { dns async throws in
+      let key = try await dns.publish { $0.a("@", "203.0.113.5", ttl: .minutes(5)) }
+      #expect(try await dns.ask(key.z32).addresses == ["203.0.113.5"])
+      #expect(upstream.names.contains("entrance.example"))
+    }
     await upstream.stop()
   }
 

@@ -1,7 +1,6 @@
 import Addresses
 import DNSWire
 import EventLoops
-import Glibc
 
 @testable import PKDNS
 
@@ -64,9 +63,4 @@ final class PipelinedClient: DescriptorHandler, @unchecked Sendable {
     continuation?.resume(returning: names)
     continuation = nil
   }
-}
-
-enum TemporaryFile {
-  static func remove(_ path: String) { unlink(path) }
-  static func removeFolder(_ path: String) { rmdir(path) }
 }

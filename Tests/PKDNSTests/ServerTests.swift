@@ -232,7 +232,7 @@ struct ServerTests {
   @Test("packets outlive a restart, with the DHT gone")
   func restart() async throws {
     let upstream = try await Self.answering()
-    let file = "/tmp/pkdns-test-\(UInt64.random(in: 0 ... .max))"
+    let file = TemporaryFile.path()
     let key = try await RunningPKDNS.run(
       forwardingTo: [UpstreamServer(upstream.endpoint)], change: { $0.general.packetCacheFile = file }
     ) { dns async throws in

@@ -38,6 +38,10 @@ final class WebProcess {
   func stop() {
     try? input.fileHandleForWriting.close()
     if words.isEmpty || !endsWithInput { process.terminate() }
+    // dnsdist 1.7 does not always end when it is asked to.
+    let deadline = Date.now + 5
+    while process.isRunning, Date.now < deadline { usleep(20_000) }
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     process.waitUntilExit()
   }
 

@@ -17,6 +17,7 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
   private var watch: Watch?
   private var isReadable = false
   private var isWritable = true
+  private var peerHasEnded = false
   private var isHandshakeDone: Bool
   private var isInTurn = false
   private var isTurnScheduled = false
@@ -66,6 +67,7 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
 
   func descriptorReady(_ readiness: Readiness) {
     if readiness.contains(.writing) { isWritable = true }
+    if !readiness.isDisjoint(with: [.peerClosed, .hungUp, .failed]) { peerHasEnded = true }
     if !readiness.isDisjoint(with: [.reading, .peerClosed, .hungUp, .failed]) { isReadable = true }
     turn()
   }
@@ -135,7 +137,8 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
         hasInputEnded = true
         return
       }
-      if count < streams.scratch.count, transport.shortReadMeansEmpty { isReadable = false }
+      // Saves the call that would only say that nothing is left. An end that has been told must still be read.
+      if count < streams.scratch.count, transport.shortReadMeansEmpty, !peerHasEnded { isReadable = false }
       frames.receive(UnsafeRawBufferPointer(rebasing: streams.scratch[..<count])) { message in
         if mayRead { answer(message) } else { hold(message) }
         return !isClosed

@@ -34,10 +34,13 @@ enum PublishCommand {
     action: { arguments, console in
       let keypair = try KeyFile.read(arguments, console)
       if arguments[RouterUpdates.listen] != nil, arguments[every] == nil {
-        throw CommandError.usage("--dyndns needs --every DURATION", advice: "Without it the command ends after publishing once.")
+        throw CommandError.usage(
+          "--dyndns needs --every DURATION", advice: "Without it the command ends after publishing once.")
       }
       let router = try await RouterUpdates.start(arguments, for: keypair.publicKey, console)
-      if let endpoint = router?.endpoint { console.note("A router may tell its address at http://\(endpoint)/nic/update") }
+      if let endpoint = router?.endpoint {
+        console.note("A router may tell its address at http://\(endpoint)/nic/update")
+      }
       let addresses = ExternalAddress(arguments, router: router)
       let zone = try await ZoneInput.read(
         arguments.required(ZoneInput.argument), for: keypair.publicKey, console, filling: addresses)
