@@ -18,7 +18,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let libraries = [
   "WireFormat", "PlainText", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr",
   "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore", "PkarrClient",
-  "PkarrRelay", "PkarrSite", "MainlineSimulator",
+  "PkarrRelay", "PkarrSite", "Republisher", "MainlineSimulator",
 ]
 
 let package = Package(
@@ -87,6 +87,12 @@ let package = Package(
         "PkarrClient", "Pkarr", "HTTP", "TLS", "EventLoops", "CLinux", "Cryptography", "Addresses", "PlainText",
       ]),
 
+    module(
+      "Republisher",
+      [
+        "PkarrClient", "PkarrStore", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography", "WireFormat",
+      ]),
+
     // Beside the floors: a network in one process.
     module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
 
@@ -94,9 +100,9 @@ let package = Package(
     .executableTarget(
       name: "pubky",
       dependencies: [
-        "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore", "HTTP", "TLS", "Mainline", "MainlineProtocol", "Pkarr",
-        "EventLoops", "Logging", "Configuration", "CommandLineTool", "Cryptography", "Addresses", "PlainText",
-        "WireFormat",
+        "Republisher", "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore", "HTTP", "TLS", "Mainline",
+        "MainlineProtocol", "Pkarr", "EventLoops", "Logging", "Configuration", "CommandLineTool", "Cryptography",
+        "Addresses", "PlainText", "WireFormat",
       ],
       swiftSettings: swift),
 
@@ -125,6 +131,11 @@ let package = Package(
     tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),
     tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
     tests("PkarrSiteTests", ["PkarrSite", "PkarrClient", "Pkarr", "HTTP", "Mainline", "Addresses"]),
+    tests(
+      "RepublisherTests",
+      [
+        "Republisher", "PkarrClient", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography", "Addresses",
+      ]),
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),

@@ -21,8 +21,8 @@ struct Pubky {
         .init("pubky resolve 8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo", "Look up the records of a key"),
       ],
       [
-        UpCommand.command, KeyCommands.group, PublishCommand.command, ResolveCommand.command, GetCommand.command,
-        ServeCommand.command,
+        UpCommand.command, KeyCommands.group, PublishCommand.command, RepublishCommand.command, ResolveCommand.command,
+        GetCommand.command, ServeCommand.command,
         PacketCommands.group, RelayCommand.command, DHTCommands.group, TestnetCommand.command,
         CompletionsCommand.command, ManCommand.command,
       ]),
