@@ -11,11 +11,32 @@ public enum RepublishOutcome: Hashable, Sendable {
   /// Neither; the key is tried again.
   case failed(RepublishFailure)
 
+  /// The outcome's stable name, for programs; of a failure that of its reason.
+  public var name: String {
+    switch self {
+    case .published: "published"
+    case .alreadyAlive: "already_alive"
+    case .superseded: "superseded"
+    case .failed(let failure): failure.name
+    }
+  }
+
   /// How many nodes hold the packet; nil if it failed.
   public var copies: CopyCount? {
     switch self {
     case .published(let copies), .alreadyAlive(let copies), .superseded(let copies): copies
     case .failed: nil
+    }
+  }
+}
+
+extension RepublishOutcome {
+  /// True if an earlier outcome of the same round says more: what was put in a round and then found alive was put.
+  func isOvershadowed(by earlier: RepublishOutcome?) -> Bool {
+    guard case .alreadyAlive = self else { return false }
+    switch earlier {
+    case .published, .superseded: return true
+    case .alreadyAlive, .failed, nil: return false
     }
   }
 }

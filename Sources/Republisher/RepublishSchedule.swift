@@ -150,10 +150,13 @@ public struct RepublishSchedule: Sendable {
     guard var entry = entries[key], entry.isRunning else { return }
     entry.isRunning = false
     running -= 1
-    if let last = entry.outcome, entry.round == report_.number { report_.count(last, -1) }
-    report_.count(outcome, 1)
-    entry.outcome = outcome
-    entry.round = report_.number
+    let last = entry.round == report_.number ? entry.outcome : nil
+    if !outcome.isOvershadowed(by: last) {
+      if let last { report_.count(last, -1) }
+      report_.count(outcome, 1)
+      entry.outcome = outcome
+      entry.round = report_.number
+    }
     noteNetwork(outcome, at: now)
     switch outcome {
     case .failed(let failure):

@@ -34,6 +34,7 @@ public actor Republisher {
   var entries: [PublicKey: RepublishedEntry] = [:]
   private let stateFile: RepublishStateFile?
   private let remembered: RepublishState
+  private let onCheck: (@Sendable (PublicKey, RepublishOutcome) -> Void)?
   private let onRound: (@Sendable (RoundReport) -> Void)?
   let wallClock: @Sendable () -> Timestamp
 
@@ -55,18 +56,23 @@ public actor Republisher {
   /// - Parameters:
   ///   - isSingleRound: True: ``run()`` ends when each key was checked.
   ///   - stateFile: Where it is remembered what was done; nil: nowhere.
-  ///   - onRound: Hears of each round that has ended.
+  ///   - wallClock: The time of day, for versions and for the state.
+  ///   - onCheck: Hears of each check, on the loop.
+  ///   - onRound: Hears of each round that has ended, on the loop.
   /// - Throws: `SystemError` if the state cannot be read.
   public init(
     through node: MainlineNode, on loop: EventLoop, _ policy: RepublishPolicy = RepublishPolicy(),
     isSingleRound: Bool = false, stateFile: RepublishStateFile? = nil,
-    wallClock: @escaping @Sendable () -> Timestamp = { .wallClock }, onRound: (@Sendable (RoundReport) -> Void)? = nil
+    wallClock: @escaping @Sendable () -> Timestamp = { .wallClock },
+    onCheck: (@Sendable (PublicKey, RepublishOutcome) -> Void)? = nil,
+    onRound: (@Sendable (RoundReport) -> Void)? = nil
   ) throws(SystemError) {
     self.node = node
     self.loop = loop
     self.policy = policy
     self.stateFile = stateFile
     self.wallClock = wallClock
+    self.onCheck = onCheck
     self.onRound = onRound
     remembered = try stateFile?.read() ?? RepublishState()
     schedule = RepublishSchedule(policy, isSingleRound: isSingleRound, at: Self.now)
@@ -184,6 +190,7 @@ public actor Republisher {
       // A clock that has jumped back must not make the key look as if it had never been checked.
       entries[key]?.checked = max(wallClock(), Timestamp(microseconds: 1))
       schedule.finish(key, outcome, at: Self.now)
+      onCheck?(key, outcome)
       // The zone has changed while the one before was on its way.
       if entries[key]?.newZone != nil, outcome.copies != nil { schedule.hurry(key, at: Self.now) }
       saveIfDue()

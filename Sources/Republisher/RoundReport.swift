@@ -1,4 +1,5 @@
-/// What became of the keys of one round: each key counts once, with what happened to it last.
+/// What became of the keys of one round: each key counts once, with what happened to it last. One that was put and later
+/// found alive was put.
 public struct RoundReport: Hashable, Sendable {
   /// Which round it is, from 1.
   public var number = 1

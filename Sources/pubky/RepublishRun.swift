@@ -2,6 +2,7 @@ import CommandLineTool
 import EventLoops
 import Logging
 import Mainline
+import Pkarr
 import PlainText
 import Republisher
 
@@ -62,7 +63,8 @@ struct RepublishRun: Sendable {
     let republisher: Republisher
     do throws(SystemError) {
       republisher = try Republisher(
-        through: node, on: loop, policy, isSingleRound: isOnce, stateFile: stateFile, onRound: { heard($0) })
+        through: node, on: loop, policy, isSingleRound: isOnce, stateFile: stateFile, onCheck: { heard($0, $1) },
+        onRound: { heard($0) })
     } catch {
       throw CommandError.input("\(stateFile?.path ?? ""): the state cannot be used: \(error)")
     }
@@ -83,6 +85,17 @@ struct RepublishRun: Sendable {
       console.warn("state", "the state could not be written: \(failure)")
     }
     return report
+  }
+
+  /// Hears of each check.
+  private func heard(_ key: PublicKey, _ outcome: RepublishOutcome) {
+    let copies = outcome.copies ?? CopyCount(held: 0, wanted: 0)
+    logger.debug(
+      "republish.checked",
+      [
+        "key": .string(key.z32), "outcome": .string(outcome.name), "held": JSON(copies.held),
+        "added": JSON(copies.added), "wanted": JSON(copies.wanted),
+      ])
   }
 
   /// Hears of each round that has ended.
@@ -113,6 +126,7 @@ struct RepublishRun: Sendable {
         guard let state, state != zones[index].state else { continue }
         zones[index].state = state
         do throws(CommandError) {
+          guard try await RepeatedPublisher.settledText(zones[index].path) != nil else { continue }
           await republisher.add(try sources.read(zones[index]))
         } catch {
           console.report(error, program: Pubky.program.root.name)

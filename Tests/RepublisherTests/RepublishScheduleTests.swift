@@ -233,6 +233,11 @@ struct RepublishScheduleTests {
     #expect(stand.schedule.report.failed == 0 && stand.schedule.report.published == 1)
     #expect(stand.schedule.report.checked == 3 && stand.schedule.report.copiesAdded == 9)
     #expect(stand.schedule.endRound(at: stand.now) == nil)
+    // What was put in this round stays so, though it is found alive later.
+    stand.schedule.hurry(keys[0], at: stand.now)
+    let again = stand.due()
+    stand.finish(again)
+    #expect(again == [keys[0]] && stand.schedule.report.published == 1 && stand.schedule.report.checked == 3)
     stand.now = stand.schedule.roundDeadline!
     let ended = stand.schedule.endRound(at: stand.now)
     #expect(ended?.number == 1 && ended?.checked == 3)
