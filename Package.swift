@@ -90,7 +90,8 @@ let package = Package(
     module(
       "Republisher",
       [
-        "PkarrClient", "PkarrStore", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography", "WireFormat",
+        "PkarrClient", "PkarrStore", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography",
+        "WireFormat",
       ]),
 
     // Beside the floors: a network in one process.
@@ -134,11 +135,12 @@ let package = Package(
     tests(
       "RepublisherTests",
       [
-        "Republisher", "PkarrClient", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography", "Addresses",
+        "Republisher", "PkarrClient", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography",
+        "Addresses",
       ]),
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr"]),
-    tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),
+    tests("EndToEndTests", ["pubky", "Pkarr", "PkarrStore", "WireFormat"]),
     tests("BrowserTests", ["pubky", "PkarrRelay", "HTTP", "Pkarr", "EventLoops", "Addresses"]),
   ],
   swiftLanguageModes: [.v6],

@@ -38,7 +38,7 @@ let package = Package(
       dependencies: ["CPeers"]
         + modules([
           "WireFormat", "Addresses", "Cryptography", "DNSWire", "MainlineProtocol", "MainlineSimulator", "Mainline",
-          "Pkarr", "PkarrStore",
+          "Pkarr", "PkarrStore", "EventLoops", "PkarrClient", "Republisher",
         ]),
       swiftSettings: swift),
   ],

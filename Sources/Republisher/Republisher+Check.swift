@@ -39,7 +39,8 @@ extension Republisher {
     }
     if check.isAlive { return check.isSuperseded ? .superseded(check.copies()) : .alreadyAlive(check.copies()) }
     if check.isBlocked { throw .conflict }
-    guard let outcome = try await put(check.packet, at: check.missing, isVerified: entries[key]?.isVerified ?? false) else {
+    guard let outcome = try await put(check.packet, at: check.missing, isVerified: entries[key]?.isVerified ?? false)
+    else {
       return nil
     }
     entries[key]?.isVerified = true
@@ -111,7 +112,8 @@ extension Republisher {
   }
 
   /// Puts a packet that nobody has yet, and goes on with it once somebody has stored it.
-  private func spread(_ packet: SignedPacket, _ counts: GetOutcome) async throws(RepublishFailure) -> RepublishOutcome? {
+  private func spread(_ packet: SignedPacket, _ counts: GetOutcome) async throws(RepublishFailure) -> RepublishOutcome?
+  {
     let nodes = Array(counts.storageNodes.prefix(CopyCheck.nodeLimit))
     let wanted = min(max(1, policy.threshold), max(1, nodes.count))
     let outcome = try await spread(packet, nodes, held: 0, wanted: wanted)

@@ -107,7 +107,8 @@ public actor Republisher {
         && old.checked >= roundStart && old.checked <= time && old.failures == 0
       // A single round checks everything that it has not checked itself.
       let age = isNew || schedule.isSingleRound && !isInRound ? nil : remembered.age(of: old, at: time)
-      schedule.add(source.key, age: age, isChecked: isInRound, failures: schedule.isSingleRound ? 0 : old.failures, at: now)
+      schedule.add(
+        source.key, age: age, isChecked: isInRound, failures: schedule.isSingleRound ? 0 : old.failures, at: now)
     }
     if waiter != nil { pump() }
   }
@@ -219,7 +220,8 @@ public actor Republisher {
     lastSave = Self.now
     let state = state(isRoundOpen: isRoundOpen)
     // The disk may be slow; the loop must not wait for it.
-    let result = await Task.detached(operation: { Result { () throws(SystemError) in try stateFile.write(state) } }).value
+    let result = await Task.detached(operation: { Result { () throws(SystemError) in try stateFile.write(state) } })
+      .value
     switch result {
     case .success: saveFailure = nil
     case .failure(let error): saveFailure = error

@@ -21,7 +21,9 @@ struct RepublishRun: Sendable {
     let kept = stateFile == nil ? "Some keys were not checked." : "What was done is remembered; run it again to go on."
     let start = ContinuousClock.now
     let result = try await Interruption.during(undone: isOnce ? kept : nil) { try await work() }
-    guard let report = result else { return console.note("Stopped. What is published stays on the network for some hours.") }
+    guard let report = result else {
+      return console.note("Stopped. What is published stays on the network for some hours.")
+    }
     try Self.say(report, took: .now - start, console)
     log(report)
     guard report.failed > 0 else { return }
@@ -166,7 +168,8 @@ struct RepublishRun: Sendable {
       "republish.round",
       [
         "round": JSON(report.number), "keys": JSON(report.keys), "published": JSON(report.published),
-        "already_alive": JSON(report.alreadyAlive), "superseded": JSON(report.superseded), "failed": JSON(report.failed),
+        "already_alive": JSON(report.alreadyAlive), "superseded": JSON(report.superseded),
+        "failed": JSON(report.failed),
         "thin": JSON(report.thin), "copies_added": JSON(report.copiesAdded),
       ])
   }

@@ -120,7 +120,9 @@ struct RepublishSources: Sendable {
 
   private mutating func readStore(_ path: String) throws(CommandError) {
     do throws(StoreError) {
-      for packet in try PacketStoreReader.packets(of: path, limit: Self.keyLimit) { keys.append(RepublishedKey(packet)) }
+      for packet in try PacketStoreReader.packets(of: path, limit: Self.keyLimit) {
+        keys.append(RepublishedKey(packet))
+      }
     } catch {
       throw .input("\(path): \(error)")
     }
@@ -146,7 +148,8 @@ struct RepublishSources: Sendable {
     }
     if leftOutCount > 0 {
       console.warn(
-        "source", "\(path): \(NumberText.count(leftOutCount, "file")) without a signed packet left out", details: leftOut)
+        "source", "\(path): \(NumberText.count(leftOutCount, "file")) without a signed packet left out",
+        details: leftOut)
     }
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Pkarr
+import PkarrStore
 import Testing
 import WireFormat
 
@@ -7,7 +8,9 @@ import WireFormat
 struct RepublishCommandTests {
   private func packet(_ number: UInt8, _ version: UInt64 = 1_000_000) throws -> SignedPacket {
     let keypair = try Keypair(seed: [UInt8](repeating: number, count: 32))
-    return try SignedPacket(signedBy: keypair, timestamp: Timestamp(microseconds: version)) { TXT("_hello", "\(number)") }
+    return try SignedPacket(signedBy: keypair, timestamp: Timestamp(microseconds: version)) {
+      TXT("_hello", "\(number)")
+    }
   }
 
   private func folder(_ pubky: PubkyCommand, _ name: String, _ packets: [SignedPacket]) throws -> String {
@@ -67,6 +70,43 @@ struct RepublishCommandTests {
         #expect(try superseded.objects().first?["superseded"] == .integer(1))
         let found = try #require(try await pubky.run("resolve", key, "-b", bootstrap, "--json").objects().first)
         #expect(try found["timestamp"] == published.objects().first?["timestamp"])
+      }
+    }
+  }
+
+  @Test("a packet store that somebody else has open is a source; a list may come through a pipe")
+  func store() async throws {
+    try await PubkyCommand.inFolder { pubky in
+      let store = try PacketStore(directory: pubky.path("cache"), capacity: 100)
+      let packets = try (1...5).map { try packet($0) }
+      for packet in packets { store.offer(packet) }
+      try await store.flush()
+      defer { store.close() }
+      try await pubky.withTestnet { bootstrap in
+        let first = try await pubky.run("republish", pubky.path("cache"), "--once", "-b", bootstrap, "--json")
+        #expect(try first.objects().first?["published"] == .integer(5), "\(first.errors)")
+        let keys = packets.map { "pk:\($0.publicKey.z32)\n" }.joined()
+        let second = try await pubky.run("republish", "-", "--once", "-b", bootstrap, "--json", input: keys)
+        #expect(try second.objects().first?["already_alive"] == .integer(5), "\(second.errors)")
+        #expect(second.status == 0 && store.count == 5)
+      }
+    }
+  }
+
+  @Test("--sign-anew with a secret key alone: the same records, a higher version")
+  func signAnew() async throws {
+    try await PubkyCommand.inFolder { pubky in
+      let (file, key) = try await pubky.newKey()
+      try await pubky.withTestnet { bootstrap in
+        let zone = PublishResolveTests.zone
+        let before = try await pubky.run("publish", "-", "-k", file, "-b", bootstrap, "--json", input: zone)
+        let outcome = try await pubky.run("republish", file, "--once", "--sign-anew", "-b", bootstrap, "--json")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(try outcome.objects().first?["published"] == .integer(1))
+        let after = try #require(try await pubky.run("resolve", key, "-b", bootstrap, "--json").objects().first)
+        let old = try #require(try before.objects().first)
+        #expect(after["records"] == old["records"])
+        #expect(try #require(after["timestamp"]?.integer) > #require(old["timestamp"]?.integer))
       }
     }
   }

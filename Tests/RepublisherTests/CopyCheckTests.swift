@@ -21,7 +21,8 @@ struct CopyCheckTests {
     _ current: SignedPacket?, _ found: SignedPacket?, _ versions: [Int64?], holders: Int, threshold: Int = 3
   ) throws -> CopyCheck {
     try CopyCheck(
-      of: current, found: try found.map(RepublishSamples.item), counts: RepublishSamples.counts(versions, holders: holders),
+      of: current, found: try found.map(RepublishSamples.item),
+      counts: RepublishSamples.counts(versions, holders: holders),
       threshold: threshold, at: .wallClock)
   }
 

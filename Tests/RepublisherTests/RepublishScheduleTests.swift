@@ -25,7 +25,8 @@ struct RepublishScheduleTests {
 
     init(_ policy: RepublishPolicy, isSingleRound: Bool = false) {
       schedule = RepublishSchedule(
-        policy, isSingleRound: isSingleRound, random: RandomSource(seed: 5), at: Instant(nanoseconds: 1_000_000_000_000))
+        policy, isSingleRound: isSingleRound, random: RandomSource(seed: 5), at: Instant(nanoseconds: 1_000_000_000_000)
+      )
     }
 
     mutating func add(_ keys: [PublicKey]) { for key in keys { schedule.add(key, at: now) } }
@@ -44,8 +45,9 @@ struct RepublishScheduleTests {
       return true
     }
 
-    mutating func finish(_ keys: [PublicKey], _ outcome: RepublishOutcome = .alreadyAlive(CopyCount(held: 20, wanted: 10)))
-    {
+    mutating func finish(
+      _ keys: [PublicKey], _ outcome: RepublishOutcome = .alreadyAlive(CopyCount(held: 20, wanted: 10))
+    ) {
       for key in keys { schedule.finish(key, outcome, at: now) }
     }
   }
@@ -91,7 +93,9 @@ struct RepublishScheduleTests {
       guard since < Self.hour * 3 else { break }
       for key in stand.due() {
         // From the second hour on every key has found its place.
-        if since >= Self.hour * 1.5 && since < Self.hour * 2.5 { counts[Int((since - Self.hour * 1.5) / (Self.hour / 12))] += 1 }
+        if since >= Self.hour * 1.5 && since < Self.hour * 2.5 {
+          counts[Int((since - Self.hour * 1.5) / (Self.hour / 12))] += 1
+        }
         stand.finish([key])
       }
     }
@@ -241,7 +245,8 @@ struct RepublishScheduleTests {
     stand.now = stand.schedule.roundDeadline!
     let ended = stand.schedule.endRound(at: stand.now)
     #expect(ended?.number == 1 && ended?.checked == 3)
-    #expect(stand.schedule.report.number == 2 && stand.schedule.report.checked == 0 && stand.schedule.report.pending == 3)
+    #expect(
+      stand.schedule.report.number == 2 && stand.schedule.report.checked == 0 && stand.schedule.report.pending == 3)
   }
 
   @Test("after a long sleep everything is due once, within the limits, and one round has ended, not many")

@@ -139,7 +139,8 @@ struct RepublishSourceTests {
     #expect(list.flaws.map(\.line) == [5] && list.flawCount == 1 && !list.isCut)
     let cut = KeyListText(Array(text.utf8).span.bytes, limit: 1)
     #expect(cut.keys.count == 1 && cut.isCut)
-    let junk = [UInt8](repeating: 0xff, count: 5000) + Array("\n\(key)\n".utf8) + (0..<100).flatMap { _ in Array("x\n".utf8) }
+    let junk =
+      [UInt8](repeating: 0xff, count: 5000) + Array("\n\(key)\n".utf8) + (0..<100).flatMap { _ in Array("x\n".utf8) }
     let flawed = KeyListText(junk.span.bytes, limit: 10)
     #expect(flawed.keys.count == 1 && flawed.flawCount == 101 && flawed.flaws.count == KeyListText.flawLimit)
   }

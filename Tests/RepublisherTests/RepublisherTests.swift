@@ -149,7 +149,8 @@ struct RepublisherTests {
     }
   }
 
-  @Test("a key without a packet: what is published is kept alive; what is not is not found, and an item of others is left")
+  @Test(
+    "a key without a packet: what is published is kept alive; what is not is not found, and an item of others is left")
   func lookedUp() async throws {
     try await Stand.run { stand in
       let nobody = try RepublishSamples.keypair(79).publicKey
@@ -283,7 +284,9 @@ struct RepublisherTests {
       let state = RepublishStateFile(folder.appending(path: "state").path)
       var policy = Stand.policy
       policy.concurrency = 1
-      let keys = try (0..<12).map { RepublishedKey(try RepublishSamples.packet(try RepublishSamples.keypair($0), 5_000_000)) }
+      let keys = try (0..<12).map {
+        RepublishedKey(try RepublishSamples.packet(try RepublishSamples.keypair($0), 5_000_000))
+      }
       try await Stand.run { stand in
         let signal = Signal()
         // The clock is read when a check begins and ends.
@@ -294,7 +297,9 @@ struct RepublisherTests {
             if reads.withLock({
               $0 += 1
               return $0 == 24
-            }) { signal.send() }
+            }) {
+              signal.send()
+            }
             return .wallClock
           })
         for key in keys { await republisher.add(key) }

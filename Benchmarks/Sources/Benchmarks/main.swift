@@ -14,6 +14,7 @@ let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("relay-put", RelayLoadRows.packetRows),
   ("relay-memory", RelayLoadRows.memoryRows),
   ("serve", ServeRows.rows),
+  ("republish", RepublishRows.rows),
 ]
 
 let wanted = Set(CommandLine.arguments.dropFirst())

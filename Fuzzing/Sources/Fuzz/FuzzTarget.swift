@@ -10,7 +10,7 @@ struct FuzzTarget: Sendable {
   /// All targets, in the order in which `scripts/fuzz` runs them.
   static let all: [FuzzTarget] = [
     .keyText, .bencode, .krpc, .node, .dns, .zone, .signedPacket, .endpoints, .signatureGroup, .httpRequest,
-    .httpResponse, .http2Session, .configuration,
+    .httpResponse, .http2Session, .configuration, .republishSource,
   ]
 }
 

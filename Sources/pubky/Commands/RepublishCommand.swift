@@ -26,7 +26,8 @@ enum RepublishCommand {
     parse: SharedOptions.number(in: 0...CopyLimit.rate))
   private static let state = Option(
     "state", value: "FILE", completion: .file, "Remember in this file what was done, and go on there after a restart")
-  private static let signAnew = Flag("sign-anew", "Sign the records of secret keys anew each time, with the time of the check")
+  private static let signAnew = Flag(
+    "sign-anew", "Sign the records of secret keys anew each time, with the time of the check")
 
   /// What the options take at most.
   private enum CopyLimit {
@@ -45,7 +46,8 @@ enum RepublishCommand {
     arguments: [sources.specification],
     options: [
       every.specification, once.specification, threshold.specification, concurrency.specification, rate.specification,
-      state.specification, signAnew.specification, SharedOptions.bootstrap.specification, SharedOptions.json.specification,
+      state.specification, signAnew.specification, SharedOptions.bootstrap.specification,
+      SharedOptions.json.specification,
     ],
     examples: [
       .init("pubky republish my.key=my.zone --every 1h", "Keep your records alive, and follow changes of the file"),
