@@ -41,6 +41,9 @@ public struct RepublishState: Hashable, Sendable {
   public var damagedLines = 0
 
   private static let heading = "pubky-republish 1"
+  /// Bytes of packets beyond which the rest is left out, to be found again on the network: a file that was written can
+  /// always be read.
+  private static let packetBudget = 128 << 20
   /// Most keys that are read.
   public static let keyLimit = 1_000_000
 
@@ -102,11 +105,18 @@ public struct RepublishState: Hashable, Sendable {
   public func encoded() -> [UInt8] {
     var text = Array("\(Self.heading)\nround \(roundStart.microseconds) \(isRoundOpen ? "open" : "done")\n".utf8)
     text.reserveCapacity(text.count + entries.count * 96)
+    var packets = 0
     for (key, entry) in entries {
       text += "key \(key.z32) \(entry.checked.microseconds) \(entry.failures) ".utf8
       text += (entry.zoneDigest.map { Hex.encode($0) } ?? "-").utf8
       text.append(UInt8(ascii: " "))
-      text += (entry.packet.map { Hex.encode($0.bytes) } ?? "-").utf8
+      let packet = packets < Self.packetBudget ? entry.packet : nil
+      if let packet {
+        text += Hex.encode(packet.bytes).utf8
+        packets += 2 * packet.bytes.count
+      } else {
+        text.append(UInt8(ascii: "-"))
+      }
       text.append(UInt8(ascii: "\n"))
     }
     text += "end\n".utf8

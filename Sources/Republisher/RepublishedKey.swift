@@ -6,6 +6,8 @@ public struct RepublishedKey: Sendable {
   public var key: PublicKey
   /// A packet of it; nil: the newest one on the network is what is kept alive.
   public var packet: SignedPacket?
+  /// True if the packet's signature was checked already; otherwise its first check does so.
+  public var isVerified = false
   /// Who may sign for it; nil: packets stay as they are.
   public var owner: Owner?
 
@@ -45,9 +47,12 @@ public struct RepublishedKey: Sendable {
   public init(_ key: PublicKey) { self.key = key }
 
   /// A packet of somebody's key, which is kept alive until there is a newer one.
-  public init(_ packet: SignedPacket) {
+  ///
+  /// - Parameter isVerified: True if its signature was checked, as it is with all packets but those of a cache.
+  public init(_ packet: SignedPacket, isVerified: Bool = false) {
     key = packet.publicKey
     self.packet = packet
+    self.isVerified = isVerified
   }
 
   /// A key of one's own.
@@ -87,6 +92,6 @@ struct RepublishedEntry: Sendable {
     }
     packet = offered
     isFromSource = true
-    isVerified = false
+    isVerified = source.isVerified
   }
 }

@@ -7,16 +7,25 @@ import PkarrClient
 extension Republisher {
   /// Nil if the check was broken off.
   func check(_ key: PublicKey) async -> RepublishOutcome? {
+    let isForged = dropForged(key)
     do throws(RepublishFailure) {
       return try await attempt(key, isSecond: false)
     } catch {
-      // What never was a packet is forgotten, so that the next check finds the one that is.
-      if error == .notPublishable { entries[key]?.packet = nil }
-      return .failed(error)
+      return .failed(isForged && error == .notFound ? .notPublishable : error)
     }
   }
 
+  /// Forgets a packet that was not signed so, or that the DHT cannot store: it must not hide the one that is published.
+  private func dropForged(_ key: PublicKey) -> Bool {
+    guard let entry = entries[key], let packet = entry.packet, !entry.isVerified else { return false }
+    let isForged = (try? MutableItem(packet)) == nil
+    if isForged { entries[key]?.packet = nil } else { entries[key]?.isVerified = true }
+    return isForged
+  }
+
   private func attempt(_ key: PublicKey, isSecond: Bool) async throws(RepublishFailure) -> RepublishOutcome? {
+    // What another source has brought meanwhile.
+    if isSecond { _ = dropForged(key) }
     guard let entry = entries[key] else { return nil }
     let start = wallClock()
     // Nodes that hold the version, or a newer one, send it; of older ones it is enough to know that they are.
@@ -39,11 +48,7 @@ extension Republisher {
     }
     if check.isAlive { return check.isSuperseded ? .superseded(check.copies()) : .alreadyAlive(check.copies()) }
     if check.isBlocked { throw .conflict }
-    guard let outcome = try await put(check.packet, at: check.missing, isVerified: entries[key]?.isVerified ?? false)
-    else {
-      return nil
-    }
-    entries[key]?.isVerified = true
+    guard let outcome = try await put(check.packet, at: check.missing) else { return nil }
     if outcome.conflicts > 0 || outcome.stored == 0 {
       // Somebody holds something newer that the lookup has not met: look again, and go on with that.
       if outcome.conflicts > 0, !isSecond { return try await attempt(key, isSecond: true) }
@@ -128,17 +133,17 @@ extension Republisher {
   private func spread(
     _ packet: SignedPacket, _ nodes: [StorageNode], held: Int, wanted: Int
   ) async throws(RepublishFailure) -> RepublishOutcome? {
-    guard let outcome = try await put(packet, at: nodes, isVerified: true) else { return nil }
+    guard let outcome = try await put(packet, at: nodes) else { return nil }
     if outcome.stored == 0 { throw outcome.conflicts > 0 ? .conflict : .notStored }
     return .published(CopyCount(held: held, added: outcome.stored, wanted: wanted))
   }
 
-  /// Puts a packet to nodes; what they answered, also if none stored it. Nil if that was broken off.
+  /// Puts a packet, whose signature was checked, to nodes; what they answered, also if none stored it. Nil if that was broken off.
   private func put(
-    _ packet: SignedPacket, at nodes: [StorageNode], isVerified: Bool
+    _ packet: SignedPacket, at nodes: [StorageNode]
   ) async throws(RepublishFailure) -> PutOutcome? {
     let item: MutableItem
-    do throws(PublishError) { item = try MutableItem(packet, isVerified: isVerified) } catch { throw .notPublishable }
+    do throws(PublishError) { item = try MutableItem(packet, isVerified: true) } catch { throw .notPublishable }
     do throws(QueryFailure) {
       return try await node.repairMutable(item, at: nodes)
     } catch {

@@ -36,6 +36,7 @@ public actor Republisher {
   private let remembered: RepublishState
   private let onCheck: (@Sendable (PublicKey, RepublishOutcome) -> Void)?
   private let onRound: (@Sendable (RoundReport) -> Void)?
+  private let onSaveFailure: (@Sendable (SystemError) -> Void)?
   let wallClock: @Sendable () -> Timestamp
 
   private var roundStart: Timestamp
@@ -45,8 +46,6 @@ public actor Republisher {
   private var saveTask: Task<Void, Never>?
   private var lastSave = Republisher.now
   private var isStopping = false
-  /// Why the state could not be written the last time; nil if it was.
-  public private(set) var saveFailure: SystemError?
 
   /// A timer is looked at again after so long, since it does not count the time that the machine sleeps.
   private static let longestTimer = Duration.seconds(60)
@@ -59,13 +58,14 @@ public actor Republisher {
   ///   - wallClock: The time of day, for versions and for the state.
   ///   - onCheck: Hears of each check, on the loop.
   ///   - onRound: Hears of each round that has ended, on the loop.
+  ///   - onSaveFailure: Hears each time that the state could not be written, which is tried again; on the loop.
   /// - Throws: `SystemError` if the state cannot be read.
   public init(
     through node: MainlineNode, on loop: EventLoop, _ policy: RepublishPolicy = RepublishPolicy(),
     isSingleRound: Bool = false, stateFile: RepublishStateFile? = nil,
     wallClock: @escaping @Sendable () -> Timestamp = { .wallClock },
     onCheck: (@Sendable (PublicKey, RepublishOutcome) -> Void)? = nil,
-    onRound: (@Sendable (RoundReport) -> Void)? = nil
+    onRound: (@Sendable (RoundReport) -> Void)? = nil, onSaveFailure: (@Sendable (SystemError) -> Void)? = nil
   ) throws(SystemError) {
     self.node = node
     self.loop = loop
@@ -74,6 +74,7 @@ public actor Republisher {
     self.wallClock = wallClock
     self.onCheck = onCheck
     self.onRound = onRound
+    self.onSaveFailure = onSaveFailure
     remembered = try stateFile?.read() ?? RepublishState()
     schedule = RepublishSchedule(policy, isSingleRound: isSingleRound, at: Self.now)
     let now = wallClock()
@@ -222,10 +223,7 @@ public actor Republisher {
     // The disk may be slow; the loop must not wait for it.
     let result = await Task.detached(operation: { Result { () throws(SystemError) in try stateFile.write(state) } })
       .value
-    switch result {
-    case .success: saveFailure = nil
-    case .failure(let error): saveFailure = error
-    }
+    if case .failure(let error) = result { onSaveFailure?(error) }
   }
 
   private func state(isRoundOpen: Bool) -> RepublishState {

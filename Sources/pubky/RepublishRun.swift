@@ -66,14 +66,15 @@ struct RepublishRun: Sendable {
     do throws(SystemError) {
       republisher = try Republisher(
         through: node, on: loop, policy, isSingleRound: isOnce, stateFile: stateFile, onCheck: { heard($0, $1) },
-        onRound: { heard($0) })
+        onRound: { heard($0) },
+        onSaveFailure: { console.warn("state", "the state could not be written: \($0)") })
     } catch {
       throw CommandError.input("\(stateFile?.path ?? ""): the state cannot be used: \(error)")
     }
     for source in sources.keys { await republisher.add(source) }
     if !isOnce {
       console.note(
-        "Keeping \(NumberText.count(sources.keys.count, "key")) alive; checking each every "
+        "Keeping \(NumberText.count(await republisher.count, "key")) alive; checking each every "
           + "\(DurationText.describe(policy.interval)). Ctrl-C stops.")
     }
     let zones = Task { await followZones(republisher) }
@@ -82,9 +83,6 @@ struct RepublishRun: Sendable {
       let painter = Task { await paint(progress, republisher) }
       defer { painter.cancel() }
       return await republisher.run()
-    }
-    if let failure = await republisher.saveFailure {
-      console.warn("state", "the state could not be written: \(failure)")
     }
     return report
   }

@@ -90,7 +90,9 @@ struct RepublishSources: Sendable {
   private mutating func readFile(_ path: String) throws(CommandError) {
     let bytes = try InputFile.read(path, limit: Self.listLimit, what: "a list of keys").bytes
     let name = path.split(separator: "/").last.map(String.init) ?? path
-    if let packet = PacketFileForm.packet(bytes, named: name) { return try add(RepublishedKey(packet)) }
+    if let packet = PacketFileForm.packet(bytes, named: name) {
+      return try add(RepublishedKey(packet, isVerified: true))
+    }
     if Self.looksLikeSecretKey(bytes), path != "-" {
       return try add(RepublishedKey(RepublishedKey.Owner(try KeyFile.read(path, console), signsAnew: signsAnew)))
     }
@@ -112,6 +114,7 @@ struct RepublishSources: Sendable {
 
   /// True for 64 hexadecimal digits: then whatever is wrong is said of a secret key.
   private static func looksLikeSecretKey(_ bytes: [UInt8]) -> Bool {
+    guard bytes.count <= 4096 else { return false }
     let digits = bytes.filter { $0 > 0x20 }
     return digits.count == 64 && digits.allSatisfy { Character(UnicodeScalar($0)).isHexDigit }
   }
@@ -140,7 +143,7 @@ struct RepublishSources: Sendable {
       }
       if name.hasPrefix(".") { continue }
       if let packet = Self.packet("\(path)/\(name)", named: name) {
-        try add(RepublishedKey(packet))
+        try add(RepublishedKey(packet, isVerified: true))
       } else {
         leftOutCount += 1
         if leftOut.count < Self.complaintLimit { leftOut.append(name) }

@@ -168,7 +168,7 @@ struct RepublisherTests {
     }
   }
 
-  @Test("a packet that was not signed so is not sent to anybody")
+  @Test("a packet that was not signed so is not sent to anybody, and hides no other")
   func forged() async throws {
     try await Stand.run(nodes: 8) { stand in
       var bytes = new.cachedForm
@@ -177,6 +177,11 @@ struct RepublisherTests {
       let (report, _) = try await stand.round([RepublishedKey(forged)])
       #expect(report.failures == ["not_publishable": 1])
       #expect(try await stand.lookUp(keypair.publicKey).packet == nil)
+      // Nor does it hide the one that is published, though that is older.
+      try await stand.publish(old)
+      let (again, republisher) = try await stand.round([RepublishedKey(forged)])
+      #expect(again.failed == 0)
+      #expect(await republisher.packet(of: keypair.publicKey)?.isSame(as: old) == true)
     }
   }
 
@@ -335,6 +340,19 @@ struct RepublisherTests {
         #expect(report.checkedBefore == 0 && report.alreadyAlive == 1)
         #expect(try file.read().roundStart < state.roundStart)
       }
+    }
+  }
+
+  @Test("a state that cannot be written is told, and the keys are kept alive all the same")
+  func unwritableState() async throws {
+    try await Stand.run(nodes: 8) { stand in
+      let failures = LockedValue(0)
+      let republisher = try Republisher(
+        through: stand.node, on: stand.loop, Stand.policy, isSingleRound: true,
+        stateFile: RepublishStateFile("/proc/nowhere/state"), onSaveFailure: { _ in failures.withLock { $0 += 1 } })
+      await republisher.add(RepublishedKey(new))
+      #expect(await republisher.run().published == 1)
+      #expect(failures.withLock { $0 } == 1)
     }
   }
 
