@@ -30,7 +30,7 @@ public struct RepublishSchedule: Sendable {
 
   private var entries: [PublicKey: Entry] = [:]
   private var queue = DueQueue()
-  private var report_ = RoundReport()
+  private var counts = RoundReport()
   private var roundEnd: Instant
   private var random: RandomSource
   private var running = 0
@@ -60,7 +60,7 @@ public struct RepublishSchedule: Sendable {
   public var runningCount: Int { running }
   /// The round so far.
   public var report: RoundReport {
-    var report = report_
+    var report = counts
     report.keys = entries.count
     return report
   }
@@ -88,7 +88,7 @@ public struct RepublishSchedule: Sendable {
       entry.due = slot(of: key, atLeast: policy.interval / 4, after: now.advanced(by: .zero - age))
       entry.due = max(now, entry.due)
       if isChecked {
-        report_.checkedBefore += 1
+        counts.checkedBefore += 1
         entry.isDone = isSingleRound
       }
     } else if age == nil {
@@ -150,12 +150,12 @@ public struct RepublishSchedule: Sendable {
     guard var entry = entries[key], entry.isRunning else { return }
     entry.isRunning = false
     running -= 1
-    let last = entry.round == report_.number ? entry.outcome : nil
+    let last = entry.round == counts.number ? entry.outcome : nil
     if !outcome.isOvershadowed(by: last) {
-      if let last { report_.count(last, -1) }
-      report_.count(outcome, 1)
+      if let last { counts.count(last, -1) }
+      counts.count(outcome, 1)
       entry.outcome = outcome
-      entry.round = report_.number
+      entry.round = counts.number
     }
     noteNetwork(outcome, at: now)
     switch outcome {
@@ -207,8 +207,8 @@ public struct RepublishSchedule: Sendable {
   public mutating func endRound(at now: Instant) -> RoundReport? {
     guard !isSingleRound, roundEnd <= now else { return nil }
     let ended = report
-    report_ = RoundReport()
-    report_.number = ended.number + 1
+    counts = RoundReport()
+    counts.number = ended.number + 1
     roundEnd = max(roundEnd, now.advanced(by: .zero - policy.interval / 2)).advanced(by: policy.interval)
     return ended
   }
