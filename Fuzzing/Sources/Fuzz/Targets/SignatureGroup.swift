@@ -18,7 +18,8 @@ extension FuzzTarget {
     }
     let verdicts = group.verify()
     for index in 0..<count {
-      require(verdicts[index] == expected[index], "signature \(index): \(verdicts[index]), libsodium \(expected[index])")
+      require(
+        verdicts[index] == expected[index], "signature \(index): \(verdicts[index]), libsodium \(expected[index])")
     }
   }
 }
@@ -32,7 +33,8 @@ private struct HostileSignature {
   private static let signers = (0..<8).map { Ed25519.SecretKey(seed: [UInt8](repeating: $0, count: 32))! }
   /// The order of the base point.
   private static let order: [UInt8] = [
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0,
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0,
+    0,
     0, 0, 0, 0, 0, 0, 0, 0x10,
   ]
 
