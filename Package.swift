@@ -18,7 +18,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let libraries = [
   "WireFormat", "PlainText", "Addresses", "Cryptography", "DNSWire", "Bencode", "MainlineProtocol", "Pkarr",
   "DNSResolution", "EventLoops", "Logging", "Configuration", "CommandLineTool", "TLS", "HTTP", "Mainline", "PkarrStore",
-  "PkarrClient", "PkarrRelay", "PkarrSite", "PKDNS", "MainlineSimulator",
+  "PkarrClient", "PkarrRelay", "PkarrSite", "PKDNS", "Republisher", "MainlineSimulator",
 ]
 
 let package = Package(
@@ -96,6 +96,12 @@ let package = Package(
         "MainlineProtocol", "EventLoops", "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat",
         "PlainText",
       ]),
+    module(
+      "Republisher",
+      [
+        "PkarrClient", "PkarrStore", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography",
+        "WireFormat",
+      ]),
 
     // Beside the floors: a network in one process.
     module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
@@ -104,8 +110,8 @@ let package = Package(
     .executableTarget(
       name: "pubky",
       dependencies: [
-        "PKDNS", "DNSResolution", "DNSWire", "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore", "HTTP", "TLS",
-        "Mainline", "MainlineProtocol", "Pkarr",
+        "PKDNS", "DNSResolution", "DNSWire", "Republisher", "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore",
+        "HTTP", "TLS", "Mainline", "MainlineProtocol", "Pkarr",
         "EventLoops", "Logging", "Configuration", "CommandLineTool", "Cryptography", "Addresses", "PlainText",
         "WireFormat",
       ],
@@ -145,9 +151,15 @@ let package = Package(
         "PKDNS", "DNSResolution", "PkarrClient", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline", "EventLoops",
         "Addresses",
       ]),
+    tests(
+      "RepublisherTests",
+      [
+        "Republisher", "PkarrClient", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography",
+        "Addresses",
+      ]),
     tests("SimulationTests", ["MainlineSimulator"]),
     tests("InteropTests", ["Mainline", "Pkarr", "DNSResolution"]),
-    tests("EndToEndTests", ["pubky", "Pkarr", "WireFormat"]),
+    tests("EndToEndTests", ["pubky", "Pkarr", "PkarrStore", "WireFormat"]),
     tests("BrowserTests", ["pubky", "PkarrRelay", "HTTP", "Pkarr", "EventLoops", "Addresses"]),
   ],
   swiftLanguageModes: [.v6],

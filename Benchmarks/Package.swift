@@ -38,7 +38,7 @@ let package = Package(
       dependencies: ["CPeers"]
         + modules([
           "WireFormat", "Addresses", "Cryptography", "DNSWire", "MainlineProtocol", "MainlineSimulator", "Mainline",
-          "Pkarr", "PkarrStore", "PkarrClient", "EventLoops",
+          "Pkarr", "PkarrStore", "PkarrClient", "EventLoops", "Republisher",
         ]),
       swiftSettings: swift),
   ],

@@ -12,6 +12,8 @@ public enum StoreError: Error, Hashable, Sendable {
   case overloaded
   /// The store has been closed.
   case closed
+  /// The file is damaged, or none of ours; why, for a person.
+  case damaged(String)
   /// A call of the system failed.
   case system(SystemError)
   /// LMDB failed with this code.
@@ -35,6 +37,7 @@ extension StoreError: CustomStringConvertible {
     case .diskFull: "the packet store has no room on its disk"
     case .overloaded: "too many packets are waiting to be written; the disk is too slow"
     case .closed: "the packet store is closed"
+    case .damaged(let reason): "the packet store cannot be read: \(reason)"
     case .system(let error): "\(error)"
     case .database(let code, let operation): "\(operation): \(String(cString: mdb_strerror(code)))"
     }

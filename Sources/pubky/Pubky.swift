@@ -21,9 +21,9 @@ struct Pubky {
         .init("pubky resolve 8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo", "Look up the records of a key"),
       ],
       [
-        UpCommand.command, KeyCommands.group, PublishCommand.command, ResolveCommand.command, GetCommand.command,
-        ServeCommand.command, PacketCommands.group, RelayCommand.command, DNSCommand.command, DHTCommands.group,
-        TestnetCommand.command,
+        UpCommand.command, KeyCommands.group, PublishCommand.command, RepublishCommand.command, ResolveCommand.command,
+        GetCommand.command, ServeCommand.command, PacketCommands.group, RelayCommand.command, DNSCommand.command,
+        DHTCommands.group, TestnetCommand.command,
         CompletionsCommand.command, ManCommand.command,
       ]),
     version: version)

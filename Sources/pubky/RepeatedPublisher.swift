@@ -190,7 +190,7 @@ struct RepeatedPublisher: Sendable {
   private func readAgain(_ state: inout State) async throws {
     guard state.zone.path != "-" else { return }
     do throws(CommandError) {
-      guard let text = try await settledText(state.zone.path), text != state.zone.text else {
+      guard let text = try await Self.settledText(state.zone.path), text != state.zone.text else {
         state.complaint = nil
         return
       }
@@ -216,7 +216,7 @@ struct RepeatedPublisher: Sendable {
 
   /// The text of a file that nobody is writing at this moment: half a zone must not be published. Nil if it does not
   /// come to rest.
-  private func settledText(_ path: String) async throws(CommandError) -> String? {
+  static func settledText(_ path: String) async throws(CommandError) -> String? {
     var last: String?
     for _ in 0..<20 {
       let text = try InputFile.readText(path, limit: ZoneFile.defaultSizeLimit, what: "a zone file")

@@ -28,7 +28,8 @@ struct CommandLineTests {
     try await PubkyCommand.inFolder { pubky in
       let all = try await commands(pubky)
       let expected: Set<[String]> = [
-        ["key", "new"], ["key", "show"], ["key", "export"], ["publish"], ["resolve"], ["get"], ["serve"],
+        ["key", "new"], ["key", "show"], ["key", "export"], ["publish"], ["republish"], ["resolve"], ["get"],
+        ["serve"],
         ["packet", "sign"], ["packet", "inspect"], ["dht", "node"], ["dht", "info"], ["dht", "ping"],
         ["dht", "find-node"], ["dht", "get"],
         ["dht", "put"], ["dht", "peers"], ["dht", "announce"], ["relay"], ["dns", "check"], ["dns", "flush"],

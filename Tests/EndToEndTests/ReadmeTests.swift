@@ -26,7 +26,7 @@ struct ReadmeTests {
 
   @Test(
     "each command in the documents exists with its options",
-    arguments: [("README.md", 18), ("docs/relay.md", 3), ("docs/command.md", 4)])
+    arguments: [("README.md", 18), ("docs/relay.md", 3), ("docs/command.md", 4), ("docs/republish.md", 4)])
   func commandsExist(page: String, least: Int) async throws {
     try await PubkyCommand.inFolder { pubky in
       let all = try commands(page)

@@ -15,6 +15,7 @@ let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("relay-memory", RelayLoadRows.memoryRows),
   ("serve", ServeRows.rows),
   ("dns-server", DNSServerRows.rows),
+  ("republish", RepublishRows.rows),
 ]
 
 let wanted = Set(CommandLine.arguments.dropFirst())

@@ -11,6 +11,7 @@ struct FuzzTarget: Sendable {
   static let all: [FuzzTarget] = [
     .keyText, .bencode, .krpc, .node, .dns, .zone, .signedPacket, .endpoints, .signatureGroup, .httpRequest,
     .httpResponse, .http2Session, .configuration, .dnsQuery, .dnsUpstreamReply, .dnsServer,
+    .republishSource,
   ]
 }
 

@@ -33,7 +33,7 @@ struct PacketSelection: Sendable {
 
 extension SignedPacket {
   /// The packet that an item of the DHT holds, whose signature was checked; nil if it holds something else.
-  init?(_ item: MainlineProtocol.MutableItem, lastSeen: Timestamp) {
+  package init?(_ item: MainlineProtocol.MutableItem, lastSeen: Timestamp) {
     guard item.salt.isEmpty, let value = item.bytes else { return nil }
     let packet = item.signature.withUnsafeBytes { signature in
       item.key.withUnsafeBytes { key in
@@ -51,7 +51,7 @@ extension MutableItem {
   /// The item that a packet is on the DHT. `isVerified`: its signature was checked just now, and is not checked again.
   ///
   /// - Throws: `PublishError.notPublishable`.
-  init(_ packet: SignedPacket, isVerified: Bool = false) throws(PublishError) {
+  package init(_ packet: SignedPacket, isVerified: Bool = false) throws(PublishError) {
     guard packet.timestamp.isPublishable else { throw .notPublishable(.timestamp(packet.timestamp)) }
     let (key, seq) = (packet.publicKey.verificationKey, packet.timestamp.seq)
     let value = ItemValue.encoding(byteString: packet.messageBytes)

@@ -36,6 +36,25 @@ enum FileAudit {
     return Summary(used: Int(meta.lastPage + 1) * pageSize, count: packets.count, lastStamp: packets.lastStamp)
   }
 
+  /// Calls `visit` with each packet in the order of the keys, until it returns false. Pages are believed only as far as the
+  /// walk has checked them.
+  ///
+  /// - Throws: ``FileDamage``, maybe after some packets.
+  static func visitPackets(
+    _ source: some PageSource, pageSize: Int, _ visit: (StoredPacket) -> Bool
+  ) throws(FileDamage) {
+    let meta = try MetaPage.newest(source, pageSize: pageSize)
+    let ledger = PageLedger(end: meta.lastPage + 1)
+    try ledger.mark(0, 2)
+    var walk = TreeWalk(source, pageSize: pageSize, ledger)
+    guard let tables = try tables(meta.tables, &walk) else { return }
+    var goesOn = true
+    try walk.run(tables.packets, keyLength: KeyBytes.count) { node throws(FileDamage) in
+      guard node.flags == 0, let value = StoredPacket(node.data) else { throw FileDamage("a packet of a wrong size") }
+      goesOn = goesOn && visit(value)
+    }
+  }
+
   /// The two tables that the main one, which has no name, lists; nil before they were made.
   private static func tables(
     _ main: TableRecord, _ walk: inout TreeWalk<some PageSource>

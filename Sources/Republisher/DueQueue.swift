@@ -1,0 +1,45 @@
+import MainlineProtocol
+import Pkarr
+
+/// Keys ordered by when they are due: a binary heap. A key may be in it several times; who takes one out knows which is
+/// true.
+struct DueQueue: Sendable {
+  /// A key, and when it is due.
+  struct Place: Sendable {
+    var due: Instant
+    var key: PublicKey
+  }
+
+  private var heap: [Place] = []
+
+  /// The earliest one.
+  var first: Place? { heap.first }
+
+  /// Adds a key.
+  mutating func insert(_ key: PublicKey, due: Instant) {
+    heap.append(Place(due: due, key: key))
+    var child = heap.count - 1
+    while child > 0 {
+      let parent = (child - 1) / 2
+      guard heap[child].due < heap[parent].due else { return }
+      heap.swapAt(child, parent)
+      child = parent
+    }
+  }
+
+  /// Takes out the earliest one.
+  mutating func removeFirst() {
+    guard let last = heap.popLast(), !heap.isEmpty else { return }
+    heap[0] = last
+    var parent = 0
+    while true {
+      var smallest = parent
+      for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && heap[child].due < heap[smallest].due {
+        smallest = child
+      }
+      guard smallest != parent else { return }
+      heap.swapAt(parent, smallest)
+      parent = smallest
+    }
+  }
+}
