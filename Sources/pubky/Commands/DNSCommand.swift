@@ -39,10 +39,11 @@ enum DNSCommand {
       """,
     options: [
       configurationFile.specification, directory.specification, forward.specification, listen.specification,
-      SharedOptions.json.specification,
+      SharedOptions.bootstrap.specification, SharedOptions.json.specification,
     ],
     examples: [
       .init("pubky dns --listen 127.0.0.1:5353", "Try it without being root"),
+      .init("pubky dns --listen 127.0.0.1:5353 --bootstrap 127.0.0.1:6881", "Try it on the network of pubky up"),
       .init("dig @127.0.0.1 -p 5353 KEY", "Ask it"),
       .init("pubky dns --config dns.toml", "Run it for others"),
       .init("pubky dns check 127.0.0.1", "Does it answer, for both kinds of names?"),
@@ -96,6 +97,13 @@ enum DNSCommand {
     if !servers.isEmpty { configuration.general.forward = servers }
     let endpoints = arguments.all(listen)
     if !endpoints.isEmpty { configuration.general.sockets = endpoints }
+    let entrances = arguments.all(SharedOptions.bootstrap)
+    if !entrances.isEmpty {
+      configuration.dht.bootstrap = entrances
+      // Relays know nothing of a network of one's own.
+      configuration.dht.isIsolated = entrances.allSatisfy(Network.isPrivate)
+      if configuration.dht.isIsolated { configuration.dht.relays = [] }
+    }
     if let directory = settings.dataDirectory {
       if configuration.general.packetCacheFile == nil { configuration.general.packetCacheFile = directory + "/packets" }
       if configuration.dht.tableFile == nil { configuration.dht.tableFile = directory + "/dht-nodes" }
