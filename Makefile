@@ -21,11 +21,11 @@ formatted = $(wildcard Sources Tests Benchmarks/Package.swift Benchmarks/Sources
 debug = -Xswiftc -warnings-as-errors
 # Tests are functions of one process and share its threads. Those that compute for long without a pause, and those that
 # start other programs, run apart from those that wait for sockets, or these would wait for them.
-computing = PkarrStoreTests|PkarrTests|DNSWireTests|MainlineProtocolTests
+computing = PkarrStoreTests|PkarrTests|DNSWireTests|MainlineProtocolTests|DNSResolutionTests|NSDTests
 programs = EndToEndTests|InteropTests|BrowserTests
 run_tests = swift test $(1) --disable-xctest $(if $(FILTER),--filter '$(FILTER)',\
   --skip 'SimulationTests|$(computing)|$(programs)' && \
-  swift test $(1) --disable-xctest --skip-build --filter '$(programs)' && \
+  swift test $(1) --disable-xctest --skip-build --filter '$(programs)' --skip '$(computing)' && \
   swift test $(1) --disable-xctest --skip-build --filter '$(computing)' && \
   swift test $(1) --disable-xctest --skip-build --filter SimulationTests)
 
