@@ -35,14 +35,20 @@ struct InteropNetwork {
       "put",
       [
         "seed": Hex.encode(seed), "value": Hex.encode(Array(value.utf8)), "salt": Hex.encode(Array(salt.utf8)),
-        "node": node,
+        "node": node, "timeout": Self.patience,
       ])
   }
+
+  /// Seconds that libtorrent has for an operation: a busy machine must not pass for one that does not answer.
+  private static let patience = 60
 
   /// What one libtorrent node finds under a key.
   func get(_ key: Ed25519.PublicKey, salt: String = "", node: Int) async throws -> LibtorrentSwarm.Answer {
     try await swarm.run(
-      "get", ["key": Hex.encode(key.bytes), "salt": Hex.encode(Array(salt.utf8)), "node": node])
+      "get",
+      [
+        "key": Hex.encode(key.bytes), "salt": Hex.encode(Array(salt.utf8)), "node": node, "timeout": Self.patience,
+      ])
   }
 
   /// A hand-made query to one libtorrent node; byte strings of the arguments in hexadecimal.
