@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/errqueue.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -266,11 +265,6 @@ void linux_signal_release(int signal) {
   if (!atomic_load(&signal_descriptors[signal])) return;
   sigaction(signal, &former_actions[signal], NULL);
   atomic_store(&signal_descriptors[signal], 0);
-}
-
-void linux_thread_yield_to_others(void) {
-  struct sched_param none = {0};
-  (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
 }
 
 static int release_code_of(struct dl_phdr_info *object, size_t size, void *unused) {

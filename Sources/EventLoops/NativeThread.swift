@@ -5,26 +5,21 @@ import Glibc
 public enum NativeThread {
   private final class Start {
     let name: String
-    let yields: Bool
     let body: () -> Void
 
-    init(name: String, yields: Bool, body: @escaping () -> Void) {
+    init(name: String, body: @escaping () -> Void) {
       self.name = name
-      self.yields = yields
       self.body = body
     }
   }
 
   /// Starts a thread with a name of at most 15 bytes; joinable (`pthread_join`) unless `isDetached`.
   ///
-  /// One that `yields` does not interrupt others when it is woken (`SCHED_BATCH`): while all cores are busy it lets them
-  /// finish what they do, and finds more to do at once.
-  ///
   /// - Throws: `SystemError` if the system has no thread to give.
   public static func start(
-    name: String, isDetached: Bool, yields: Bool = false, _ body: @escaping @Sendable () -> Void
+    name: String, isDetached: Bool, _ body: @escaping @Sendable () -> Void
   ) throws(SystemError) -> pthread_t {
-    let start = Unmanaged.passRetained(Start(name: name, yields: yields, body: body))
+    let start = Unmanaged.passRetained(Start(name: name, body: body))
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
@@ -35,7 +30,6 @@ public enum NativeThread {
       { argument in
         let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
         linux_thread_set_name(start.name)
-        if start.yields { linux_thread_yield_to_others() }
         start.body()
         return nil
       }, start.toOpaque())

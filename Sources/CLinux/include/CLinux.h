@@ -165,10 +165,6 @@ int linux_signal_capture(int signal, int descriptor);
 // Gives the signal its former action back.
 void linux_signal_release(int signal);
 
-/// From now on the calling thread does not interrupt others when it is woken (SCHED_BATCH). Where that is not allowed,
-/// nothing changes.
-void linux_thread_yield_to_others(void);
-
 /// Unmaps the code and constants of the program and its libraries, which come back from the page cache, page by page, when
 /// they are needed next.
 void linux_release_code(void);
