@@ -24,8 +24,8 @@ struct MainlineNodeTests {
     let third = try await MainlineNode(configuration)
     #expect(Set([first, second, third].map(\.endpoint)).count == 3)
     for node in [first, second, third] { try await node.shutdown() }
-    // The port is free again.
-    _ = try UDPSocket(boundTo: first.endpoint)
+    // The ports are free again; other tests may have taken one of them meanwhile, but hardly all.
+    #expect([first, second, third].contains { (try? UDPSocket(boundTo: $0.endpoint)) != nil })
   }
 
   @Test("a node with two families has a socket, an id and a table for each, on the same port if that is free")
