@@ -37,13 +37,23 @@ final class ChromeDriver: Sendable {
 
   private init(_ folder: URL) async throws {
     self.folder = folder
-    process = try ChildProcess(try #require(ChildProcess.find("chromedriver")), ["--port=0"], in: folder)
-    let line = try await process.firstLine { $0.contains("successfully on port ") }
+    let line: String
+    (process, line) = try await Self.start(folder)
     port = String(line.split(separator: " ").last?.prefix { $0.isNumber } ?? "")
     var configuration = HTTPClientConfiguration()
     configuration.headTimeout = Self.patience
     configuration.bodyTimeout = Self.patience
     client = try HTTPClient(configuration)
+  }
+
+  /// Starts the driver. It wants one port for both kinds of addresses, which another test may have taken for one of them.
+  private static func start(_ folder: URL, attempts: Int = 5) async throws -> (ChildProcess, String) {
+    let process = try ChildProcess(try #require(ChildProcess.find("chromedriver")), ["--port=0"], in: folder)
+    do {
+      return (process, try await process.firstLine { $0.contains("successfully on port ") })
+    } catch  where attempts > 1 {
+      return try await start(folder, attempts: attempts - 1)
+    }
   }
 
   /// Quits all browsers, then the driver: in a task of its own, since the test's may be cancelled.
