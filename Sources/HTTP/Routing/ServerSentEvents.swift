@@ -39,10 +39,9 @@ public struct ServerSentEventWriter: Sendable {
   /// Sends a comment, so that proxies and clients know that the connection is alive.
   public func sendHeartbeat() async throws { try await write(ServerSentEvents.heartbeat) }
 
-  /// Sends what ``ServerSentEvents`` made: events or a sign of life.
-  public func write(_ text: String) async throws { try await body.write(text) }
+  private func write(_ text: String) async throws { try await body.write(text) }
 
-  /// The same without waiting, from the connection's loop; false if ``waitForRoom()`` must come before any more.
+  /// Sends what ``ServerSentEvents`` made, events or a sign of life, without waiting, from the connection's loop; false if ``waitForRoom()`` must come before any more.
   @inline(never)
   public func writeAtOnce(_ text: String) -> Bool { body.writeAtOnce(Array(text.utf8)) }
 

@@ -59,7 +59,11 @@ enum DNSCommand {
           configurationFile: file,
           load: { path throws(ConfigurationError) in
             try apply(arguments, settings, to: PKDNSConfiguration.load(path))
-          }, onStart: { announce($0, console) })
+          },
+          onStart: {
+            announce($0, console)
+            ProcessMemory.releaseCodeOfStart()
+          })
       } catch {
         throw explain(error)
       }
