@@ -1,7 +1,7 @@
+import EventLoops
 import Foundation
 import HTTP
 import Pkarr
-import Synchronization
 import Testing
 
 @testable import PkarrRelay
@@ -178,7 +178,7 @@ struct DistrustTests {
 
   @Test("a version that the relay only claims does not make anybody sign the last one there is")
   func claimedVersion() async throws {
-    let puts = Mutex(0)
+    let puts = LockedValue(0)
     try await withBrowser({ request in
       if request.method == .put { puts.withLock { $0 += 1 } }
       return request.method == .put

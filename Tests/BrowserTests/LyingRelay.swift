@@ -2,7 +2,6 @@ import Addresses
 import EventLoops
 import HTTP
 import Pkarr
-import Synchronization
 
 @testable import PkarrRelay
 
@@ -15,8 +14,8 @@ final class LyingRelay: Sendable {
   private let answers: AnswerBox
 
   private final class AnswerBox: Sendable {
-    let answer: Mutex<Answer>
-    init(_ answer: @escaping Answer) { self.answer = Mutex(answer) }
+    let answer: LockedValue<Answer>
+    init(_ answer: @escaping Answer) { self.answer = LockedValue(answer) }
   }
 
   /// `http://127.0.0.1:PORT`

@@ -1,5 +1,5 @@
+import EventLoops
 import Foundation
-import Synchronization
 
 /// UDP ports that nobody uses: below those that the system gives away (32768 and up), and no two callers get the same.
 enum FreePorts {
@@ -7,7 +7,7 @@ enum FreePorts {
 
   private static let range: ClosedRange<UInt16> = 20_000...31_000
   /// Runs of the tests at the same time begin at different places.
-  private static let next = Mutex(range.lowerBound + UInt16(getpid() % 500) * 20)
+  private static let next = LockedValue(range.lowerBound + UInt16(getpid() % 500) * 20)
 
   private static func take(_ count: Int) -> UInt16 {
     next.withLock { next in

@@ -1,5 +1,5 @@
+import EventLoops
 import Foundation
-import Synchronization
 import Testing
 
 /// The built command, run as people run it.
@@ -190,7 +190,7 @@ private final class Gathered: Sendable {
     var bytes: [UInt8] = []
     var isAtEnd = false
   }
-  private let state = Mutex(State())
+  private let state = LockedValue(State())
 
   func read(_ pipe: Pipe) {
     let handle = pipe.fileHandleForReading

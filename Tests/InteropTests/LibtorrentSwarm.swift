@@ -1,5 +1,5 @@
+import EventLoops
 import Foundation
-import Synchronization
 import TestSupport
 import WireFormat
 
@@ -75,7 +75,7 @@ final class LibtorrentSwarm: Sendable {
   let version: String
   private let process: Process
   private let input: FileHandle
-  private let state = Mutex(State())
+  private let state = LockedValue(State())
 
   /// True if Debian's libtorrent for Python is installed.
   static let isAvailable: Bool = {

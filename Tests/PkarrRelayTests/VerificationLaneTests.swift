@@ -7,12 +7,14 @@ import Testing
 
 @Suite("Checking signatures on a loop")
 struct VerificationLaneTests {
-  private func withLane(_ body: (VerificationLane, RelayCounter) async throws -> Void) async throws {
+  private func withLane(
+    gatherTime: Duration = .milliseconds(2), _ body: (VerificationLane, RelayCounter) async throws -> Void
+  ) async throws {
     let loop = try EventLoop(name: "lane")
     try loop.start()
     let counter = RelayCounter()
     do {
-      try await body(VerificationLane(on: loop, counter), counter)
+      try await body(VerificationLane(on: loop, counter, gatherTime: gatherTime), counter)
     } catch {
       await loop.shutdown()
       throw error
@@ -75,6 +77,36 @@ struct VerificationLaneTests {
         #expect(good == 30 && answers == 600)
       }
       #expect(counter.current.invalid + 30 == counter.current.verified)
+    }
+  }
+
+  @Test("while many packets are being published, others wait for company; a full group and a lone packet do not")
+  func company() async throws {
+    try await withLane(gatherTime: .seconds(86_400)) { lane, counter in
+      let packet = try makePacket(Keypair(), at: 1_000_000)
+      let client = IPAddress(192, 0, 2, 1)
+      lane.underWay.store(VerificationLane.company - 1, ordering: .relaxed)
+      #expect((try? await outcome(lane, packet, from: client).get()) != nil)
+      lane.underWay.store(VerificationLane.company, ordering: .relaxed)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 1..<VerificationLane.jobsPerTurn {
+          group.addTask { #expect((try? await outcome(lane, packet, from: client).get()) != nil) }
+        }
+        while await lane.waiting() < VerificationLane.jobsPerTurn - 1 { await Task.yield() }
+        #expect(counter.current.verified == 1)
+        group.addTask { #expect((try? await outcome(lane, packet, from: client).get()) != nil) }
+        try await group.waitForAll()
+      }
+      #expect(counter.current.verified == UInt64(1 + VerificationLane.jobsPerTurn))
+    }
+  }
+
+  @Test("a packet that waits for company is checked without any, after a moment")
+  func noCompany() async throws {
+    try await withLane { lane, _ in
+      lane.underWay.store(VerificationLane.company, ordering: .relaxed)
+      let packet = try makePacket(Keypair(), at: 1_000_000)
+      #expect((try? await outcome(lane, packet, from: IPAddress(192, 0, 2, 1)).get()) != nil)
     }
   }
 

@@ -1,3 +1,5 @@
+import Cryptography
+
 /// Follows HTTPS or SVCB records from a name of a key to where its service is, from key to key if need be.
 ///
 /// A value without I/O: it says which packet it needs, is given it, and says the next endpoint.
@@ -6,7 +8,7 @@
 /// var search = EndpointSearch(for: "https://foo.KEY/", kind: .https)
 /// while true {
 ///   switch search.next() {
-///   case .resolve(let key): search.supply(packet(of: key), using: &generator)
+///   case .resolve(let key): search.supply(packet(of: key))
 ///   case .endpoint(let endpoint): use(endpoint)
 ///   case .end: return search.failures
 ///   }
@@ -19,7 +21,7 @@
 public struct EndpointSearch: Sendable {
   /// What is to be done next.
   public enum Step: Sendable {
-    /// The packet of this key is needed: give it to ``supply(_:using:)``, or say ``supply(failure:)``.
+    /// The packet of this key is needed: give it to ``supply(_:)``, or say ``supply(failure:)``.
     case resolve(PublicKey)
     /// A place where the service may be.
     case endpoint(ServiceEndpoint)
@@ -88,6 +90,12 @@ public struct EndpointSearch: Sendable {
       if let question { return .resolve(question.key) }
     }
     return .end
+  }
+
+  /// Takes the packet that ``next()`` asked for.
+  public mutating func supply(_ packet: SignedPacket) {
+    var generator = RandomSource.system
+    supply(packet, using: &generator)
   }
 
   /// Takes the packet that ``next()`` asked for. `generator` decides about the order of records of equal priority.

@@ -53,8 +53,7 @@ public struct EndpointSequence: AsyncSequence, Sendable {
         case .resolve(let key):
           do {
             let packet = try await resolve(key)
-            var generator = SystemRandomNumberGenerator()
-            search.supply(packet, using: &generator)
+            search.supply(packet)
           } catch {
             search.supply(failure: Self.firstLine("\(error)"))
           }

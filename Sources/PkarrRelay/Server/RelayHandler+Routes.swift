@@ -64,12 +64,15 @@ extension RelayHandler {
     let payload = try await payload(of: request)
     // Fair to addresses, whether or not they are limited.
     let client = request.context.clientAddress ?? request.context.peer?.address
+    let lane = lane(of: request)
     let packet =
-      if let lane = lane(of: request) {
+      if let lane {
         try await lane.verify(payload, key: key, from: client)
       } else {
         try VerificationLane.verify(payload, key: key)
       }
+    lane?.underWay.add(1, ordering: .relaxed)
+    defer { lane?.underWay.subtract(1, ordering: .relaxed) }
     let stored = try await service.publish(packet, for: request.context.clientAddress)
     log.current.info("packet.published", ["key": .string(packet.publicKey.z32), "nodes": JSON(stored)])
     return HTTPResponse(.noContent, fields: [.dhtStoredNodes: String(stored)])

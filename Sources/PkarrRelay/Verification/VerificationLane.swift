@@ -2,12 +2,18 @@ import Addresses
 import Cryptography
 import EventLoops
 import Pkarr
+import Synchronization
 
 /// Checks the signatures of packets that arrive on one event loop, a few each turn, in the order of
 /// ``VerificationQueue``. Touched on the loop's thread only, except where said otherwise.
+///
+/// A group of signatures costs little more than one of them. So a packet waits a moment for others when they are likely to
+/// come: while many are being published, since each of these makes room for a client's next one.
 final class VerificationLane: @unchecked Sendable {
   /// Signatures checked together before the loop looks at its connections again: at most a third of a millisecond.
   static let jobsPerTurn = Ed25519.SignatureGroup.capacity
+  /// Packets under way that make it likely that others come.
+  static let company = jobsPerTurn
 
   /// A packet that waits.
   private final class Job: @unchecked Sendable {
@@ -29,14 +35,26 @@ final class VerificationLane: @unchecked Sendable {
     }
   }
 
-  let loop: EventLoop
-  private let counter: RelayCounter
-  private var queue = VerificationQueue<Job>()
-  private var isScheduled = false
+  /// When the next signatures are checked.
+  private enum Turn {
+    case none
+    case soon
+    case later(TimerHandle)
+  }
 
-  init(on loop: EventLoop, _ counter: RelayCounter) {
+  let loop: EventLoop
+  /// Packets that were checked and are being published. Any thread may change it.
+  let underWay = Atomic<Int>(0)
+  private let counter: RelayCounter
+  private let gatherTime: Duration
+  private var queue = VerificationQueue<Job>()
+  private var turn = Turn.none
+
+  /// `gatherTime`: how long a packet waits for others, if they are likely to come.
+  init(on loop: EventLoop, _ counter: RelayCounter, gatherTime: Duration = .milliseconds(2)) {
     self.loop = loop
     self.counter = counter
+    self.gatherTime = gatherTime
   }
 
   /// How many packets wait. Any thread may ask.
@@ -82,13 +100,26 @@ final class VerificationLane: @unchecked Sendable {
   }
 
   private func schedule() {
-    if isScheduled || queue.isEmpty { return }
-    isScheduled = true
-    loop.execute {
-      self.isScheduled = false
-      self.work()
-      self.schedule()
+    if queue.isEmpty { return }
+    let isSoon = queue.count >= Self.jobsPerTurn || underWay.load(ordering: .relaxed) < Self.company
+    switch turn {
+    case .soon: return
+    case .later(let timer):
+      guard isSoon else { return }
+      loop.cancel(timer)
+    case .none:
+      guard !isSoon else { break }
+      turn = .later(loop.schedule(after: gatherTime) { self.takeTurn() })
+      return
     }
+    turn = .soon
+    loop.execute { self.takeTurn() }
+  }
+
+  private func takeTurn() {
+    turn = .none
+    work()
+    schedule()
   }
 
   private func work() {

@@ -110,6 +110,7 @@ struct BatchWriter {
       try transaction.evict(min(surplus, Self.evictionsForOne))
     }
     for index in range {
+      if index + 1 < range.upperBound { batch.items[index + 1].prefetch() }
       switch batch.items[index].content {
       case .packet(let packet):
         try transaction.put(packet, for: batch.items[index].key, stamp: batch.items[index].stamp, capacity: capacity)

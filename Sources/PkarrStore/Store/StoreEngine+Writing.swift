@@ -26,6 +26,10 @@ extension StoreEngine {
   /// price of its own: the pages of the trees that all its changes have in common are copied once.
   private static let gatherTime: UInt64 = 10_000_000
 
+  /// The pause after a transaction that holds nothing but uses. They are in no hurry, and must not take the processor from
+  /// those who read, which may be the only one.
+  private static let pauseAfterUses: UInt64 = 8_000_000
+
   /// Waits for something to write, or for the time at which the store counts as quiet.
   private func nextWork(before deadline: UInt64?) -> (WriteBatch, isClosing: Bool, isTrimDue: Bool) {
     state.withLock(
@@ -34,8 +38,9 @@ extension StoreEngine {
         return !state.writerSleeps
       },
       orAt: { state in
-        let due = state.queue.oldest.map { $0 + Self.gatherTime }
-        return due.map { min($0, deadline ?? .max) } ?? deadline
+        let batchDue = state.queue.oldest.map { $0 + Self.gatherTime }
+        let usesDue = state.uses.count >= PendingUses.limit ? state.usesDue : nil
+        return [batchDue, usesDue, deadline].compactMap(\.self).min()
       }
     ) { state in
       state.writerSleeps = false
@@ -48,13 +53,17 @@ extension StoreEngine {
   }
 
   private func hasWrites(_ state: borrowing StoreState) -> Bool {
-    isBatchDue(state) || state.uses.count >= PendingUses.limit || !state.damaged.isEmpty
+    isBatchDue(state) || areUsesDue(state) || !state.damaged.isEmpty
       || state.storedCount > capacity && !state.isSurplusStuck
   }
 
   private func isBatchDue(_ state: borrowing StoreState) -> Bool {
     guard let oldest = state.queue.oldest else { return false }
     return state.queue.waiting >= fullBatch || state.hasWaiters || MonotonicClock.now >= oldest + Self.gatherTime
+  }
+
+  private func areUsesDue(_ state: borrowing StoreState) -> Bool {
+    state.uses.count >= PendingUses.limit && MonotonicClock.now >= state.usesDue
   }
 
   private func hasWork(_ state: borrowing StoreState) -> Bool {
@@ -83,6 +92,7 @@ extension StoreEngine {
   ) -> [(StoreWaiter, StoreError?)] {
     var waiters: [(StoreWaiter, StoreError?)] = []
     state.queue.finish(batch.items)
+    if batch.items.isEmpty { state.usesDue = MonotonicClock.now + Self.pauseAfterUses }
     state.isSurplusStuck = batch.hasSurplus && outcome.count >= state.storedCount
     state.storedCount = outcome.count
     state.fileSize = environment.size

@@ -25,6 +25,8 @@ struct StoreState {
   /// The last stamp that was given to a use.
   var lastStamp: UInt64
   var uses = PendingUses()
+  /// When a transaction with nothing but uses may begin (`MonotonicClock`).
+  var usesDue: UInt64 = 0
   /// Packets that did not have the bytes that were written.
   var damaged: Set<CacheKey> = []
 
@@ -75,7 +77,8 @@ struct StoreState {
       damaged.remove(key)
       batch.damaged.append(key)
     }
-    batch.uses = uses.take(atMost: WriteBatch.limit)
+    let isAlone = batch.items.isEmpty && phase == .open
+    batch.uses = uses.take(atMost: isAlone ? WriteBatch.limitOfUsesAlone : WriteBatch.limit)
     return batch
   }
 }

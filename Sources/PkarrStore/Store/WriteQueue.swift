@@ -1,3 +1,4 @@
+import CLMDB
 import Pkarr
 
 /// Writes that wait for the disk, in the order of their arrival, at most one for each key.
@@ -24,6 +25,13 @@ struct WriteQueue {
     let isNew: Bool
 
     var packet: SignedPacket? { if case .packet(let packet) = content { packet } else { nil } }
+
+    /// Fetches the packet's bytes into this core's cache: they lie in that of the one that offered them.
+    @inline(__always)
+    func prefetch() {
+      guard case .packet(let packet) = content else { return }
+      packet.bytes.withUnsafeBytes { prefetch_bytes($0.baseAddress, $0.count) }
+    }
 
     /// By how much the number of packets will change.
     fileprivate var difference: Int {
@@ -156,4 +164,6 @@ struct WriteBatch {
 
   /// What a transaction holds at most, of each kind.
   static let limit = 256
+  /// What a transaction without writes holds at most: a third of a millisecond of work.
+  static let limitOfUsesAlone = 64
 }
