@@ -164,6 +164,6 @@ struct WriteBatch {
 
   /// What a transaction holds at most, of each kind.
   static let limit = 256
-  /// What a transaction without writes holds at most: a third of a millisecond of work.
-  static let limitOfUsesAlone = 64
+  /// What a transaction without writes holds at most: a tenth of a millisecond of work.
+  static let limitOfUsesAlone = 16
 }
