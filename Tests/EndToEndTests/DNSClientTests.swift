@@ -51,6 +51,9 @@ struct DNSClientTests {
             method, name)
           #expect(https == [expected])
         }
+        let otherPath = try await server.answers(
+          "kdig", "-p", RunningDNS.port(server.https), trust, "+tls-hostname=localhost", "+https=localhost/doh", name)
+        #expect(otherPath == [expected], "the second of two paths")
         #expect(
           try await server.answers("kdig", "-p", server.port, "+tcp", "+keepopen", name, name) == [expected, expected])
       }
@@ -135,6 +138,28 @@ struct DNSClientTests {
       let bad = try await server.run(
         "curl", "-s", "-o", "body", "-w", "%{http_code}", "http://\(server.http)/pkarr/abc")
       #expect(bad.text == "400")
+    }
+  }
+
+  @Test("kdig says for whom it asks (PROXY protocol), and that client is the one that counts, over each transport")
+  func proxyProtocol() async throws {
+    let tables = "[access]\nproxies = [\"127.0.0.1\"]\n[log]\nqueries = true\nclients = true\n"
+    try await RunningDNS.run(tables: tables) { server in
+      let tls = ["+tls-ca=\(server.authority)", "+tls-hostname=localhost"]
+      let ways = [
+        ("udp", server.port, ["+notcp"]), ("tcp", server.port, ["+tcp"]), ("tls", RunningDNS.port(server.tls), tls),
+        ("https", RunningDNS.port(server.https), tls + ["+https=localhost/dns-query"]),
+      ]
+      for (number, way) in ways.enumerated() {
+        let path = try #require(ChildProcess.find("kdig"), "kdig is missing: scripts/install-dependencies test")
+        let client = "203.0.113.\(number + 1)"
+        let arguments =
+          ["@127.0.0.1", "-p", way.1, "+short", "+proxy=\(client)#4711-127.0.0.1#53"] + way.2 + ["www.example"]
+        let outcome = try await ChildProcess(path, arguments, in: server.pubky.folder).outcome()
+        #expect(outcome.text == "192.0.2.1\n", "\(way.0): \(outcome.errors)")
+        let line = await server.command.firstErrorLine { $0.contains("transport=\(way.0) code=0") }
+        #expect(line?.contains("client=\(client)") == true, "\(line ?? "no line")")
+      }
     }
   }
 }
