@@ -91,7 +91,7 @@ struct BrowserStand {
       .map { "\($0)_temp_path \(folder.path)/nginx-\($0);" }.joined(separator: "\n  ")
     let configuration = """
       daemon off;
-      worker_processes 1;
+      master_process off;
       pid \(folder.path)/nginx.pid;
       error_log stderr;
       events { worker_connections 64; }

@@ -76,7 +76,7 @@ struct RunningPKDNS {
       Issue.record("\(name) over \(transport): \(result)")
       throw CancellationError()
     }
-    return try Message(parsing: bytes)
+    return try Message(parsing: bytes, rules: .tolerant)
   }
 
   /// Publishes records under a new key; the key.

@@ -17,6 +17,11 @@ fi
 
 cd "$folder"
 ip link set lo up
+# With loopback alone it takes the network for down.
+ip link add away type veth peer name other
+ip address add 192.0.2.77/24 dev away
+ip link set away up
+ip link set other up
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/resolve etc/resolved.conf.d
 # The user that it becomes may be missing where it is not installed.
