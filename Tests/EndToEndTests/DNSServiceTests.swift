@@ -150,7 +150,8 @@ struct DNSServiceTests {
   func inherited() async throws {
     let address = "127.54.\(getpid() >> 8 & 255).\(max(1, getpid() & 254))"
     let script = Peers.path("socket_activation.py")
-    try await runAsOther("python3", [script, address, "53", Self.otherUser], socket: "127.0.0.1:1") { command async throws in
+    let arguments = [script, address, "53", Self.otherUser]
+    try await runAsOther("python3", arguments, socket: "127.0.0.1:1") { command async throws in
       #expect(try field("Uid", of: command.identifier).hasPrefix(Self.otherUser))
       #expect(try field("CapEff", of: command.identifier) == "0000000000000000")
       for transport in ["+notcp", "+tcp"] {
