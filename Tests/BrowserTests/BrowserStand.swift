@@ -36,17 +36,24 @@ struct BrowserStand {
     let key = try await publish(host, bootstrap, folder)
     let (dns, announcement) = try await serve(bootstrap, folder)
     let httpsPort = announcement.https.first?.split(separator: ":").last ?? ""
-    try await body(
-      BrowserStand(
-        folder: folder, key: key, port: isRoot ? "" : ":\(port)",
-        template: "https://localhost:\(httpsPort)/dns-query",
-        authority: folder.appending(path: "authority/authority.pem").path, admin: announcement.admin))
+    let stand = BrowserStand(
+      folder: folder, key: key, port: isRoot ? "" : ":\(port)",
+      template: "https://localhost:\(httpsPort)/dns-query",
+      authority: folder.appending(path: "authority/authority.pem").path, admin: announcement.admin)
+    let result: Result<Void, any Error>
+    do {
+      result = .success(try await body(stand))
+    } catch {
+      result = .failure(error)
+    }
+    // Whatever happened: a killed nginx would leave its worker behind, with the port.
     for process in [dns, web] {
       process.terminate()
       #expect(try await process.outcome().status == 0)
     }
     testnet.terminate()
     _ = try await testnet.outcome()
+    try result.get()
   }
 
   private static func publish(_ host: String, _ bootstrap: String, _ folder: URL) async throws -> String {
@@ -91,7 +98,7 @@ struct BrowserStand {
       .map { "\($0)_temp_path \(folder.path)/nginx-\($0);" }.joined(separator: "\n  ")
     let configuration = """
       daemon off;
-      master_process off;
+      worker_processes 1;
       pid \(folder.path)/nginx.pid;
       error_log stderr;
       events { worker_connections 64; }
