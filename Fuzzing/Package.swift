@@ -11,7 +11,7 @@ let package = Package(
       name: "Fuzz",
       dependencies: [
         "WireFormat", "Addresses", "Cryptography", "Bencode", "DNSWire", "MainlineProtocol", "Pkarr",
-        "DNSResolution", "HTTP", "Configuration", "PkarrRelay", "PKDNS", "Republisher",
+        "DNSResolution", "EventLoops", "HTTP", "Configuration", "PkarrRelay", "PKDNS", "Republisher",
       ].map {
         .product(name: $0, package: "swift-pubky")
       },

@@ -43,6 +43,23 @@ static socklen_t store_unix(struct sockaddr_un *address, const char *path) {
   return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1);
 }
 
+int linux_unix_notify(const char *path, const void *bytes, size_t length) {
+  struct sockaddr_un address;
+  socklen_t size = store_unix(&address, path);
+  if (size == 0) return -ENAMETOOLONG;
+  if (path[0] == '@') {
+    // In the abstract namespace a name has no end but its length.
+    address.sun_path[0] = 0;
+    size--;
+  }
+  int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -errno;
+  ssize_t sent = sendto(descriptor, bytes, length, MSG_NOSIGNAL, (struct sockaddr *)&address, size);
+  if (sent < 0) return close_after_failure(descriptor);
+  close(descriptor);
+  return 0;
+}
+
 int linux_unix_listen(const char *path, int backlog) {
   struct sockaddr_un address;
   socklen_t length = store_unix(&address, path);

@@ -46,6 +46,10 @@ public final class DNSResolver {
   }
 
   var settings: ReplyWriter.Settings
+  /// The bytes that tell which server this is.
+  private let identifier = UnsafeMutableRawBufferPointer.allocate(byteCount: maximumIdentifierLength, alignment: 1)
+  /// RFC 5001 sets no limit; more would only make answers longer.
+  static let maximumIdentifierLength = 64
   var limits: ClientLimits
   var cookies: ServerCookie
   var packets: PacketCache
@@ -68,6 +72,8 @@ public final class DNSResolver {
   var nextActionIndex = 0
   var lastID: UInt64 = 0
   var outage = OutageMonitor()
+  /// For the next question that is resolved.
+  var nextTrace: ResolutionTrace?
   /// The time of the call that is being served.
   var now = Instant.distantPast
   var wallClock = Timestamp.zero
@@ -78,7 +84,7 @@ public final class DNSResolver {
     var random = random
     ownSecret = CookieSecret(low: random.next(), high: random.next())
     self.policy = policy
-    settings = ReplyWriter.Settings(policy)
+    settings = Self.settings(policy, identifier)
     limits = ClientLimits(policy.clients)
     cookies = ServerCookie(
       secret: policy.clients.cookieSecret ?? ownSecret, previous: policy.clients.previousCookieSecret)
@@ -88,11 +94,23 @@ public final class DNSResolver {
     scratch = QuestionScratch(seed: random.next())
   }
 
-  deinit { content.deallocate() }
+  deinit {
+    content.deallocate()
+    identifier.deallocate()
+  }
+
+  /// What answers look like; the server's identifier is copied to where it stays.
+  private static func settings(
+    _ policy: ResolutionPolicy, _ room: UnsafeMutableRawBufferPointer
+  ) -> ReplyWriter.Settings {
+    let bytes = policy.serverIdentifier.prefix(room.count)
+    room.copyBytes(from: bytes)
+    return ReplyWriter.Settings(policy, identifier: UnsafeRawBufferPointer(rebasing: room[..<bytes.count]))
+  }
 
   /// Takes another policy.
   private func apply(_ policy: ResolutionPolicy, before old: ResolutionPolicy) {
-    settings = ReplyWriter.Settings(policy)
+    settings = Self.settings(policy, identifier)
     limits.update(policy.clients)
     cookies = ServerCookie(
       secret: policy.clients.cookieSecret ?? ownSecret, previous: policy.clients.previousCookieSecret)
@@ -168,6 +186,7 @@ extension DNSResolver {
   private func acceptStale(_ id: UInt64) {
     guard let resolution = resolutions[id], !resolution.acceptsStale else { return }
     resolution.acceptsStale = true
+    resolution.note(.clock, at: now, "waited long enough: what is old will do")
     // A resolution that waits for something without a stale copy is left to wait.
     guard hasStale(resolution) else { return }
     resume(resolution)

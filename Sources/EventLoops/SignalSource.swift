@@ -64,6 +64,9 @@ public final class SignalSource: AsyncSequence, Sendable {
     if ownsLoop { loop.requestStop() }
   }
 
+  /// Adds a signal as if the system had sent it, for what has the same meaning.
+  public func post(_ signal: Signal) { capture.post(signal) }
+
   /// Begins to wait for signals. One task at a time may do so.
   public func makeAsyncIterator() -> AsyncStream<Signal>.Iterator { stream.makeAsyncIterator() }
 }
@@ -99,6 +102,8 @@ private final class SignalCapture: DescriptorHandler, @unchecked Sendable {
   func release() {
     for signal in signals { linux_signal_release(signal.number) }
   }
+
+  func post(_ signal: Signal) { continuation.yield(signal) }
 
   func begin(on loop: EventLoop) {
     do throws(SystemError) {

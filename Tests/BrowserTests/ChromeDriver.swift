@@ -20,12 +20,12 @@ final class ChromeDriver: Sendable {
   /// True if this machine has what the tests need.
   static var isInstalled: Bool { ["chromium", "chromedriver"].allSatisfy { ChildProcess.find($0) != nil } }
 
-  /// Runs a body with a driver. Driver and browsers are ended afterwards, whatever happened.
-  static func run(_ body: (ChromeDriver) async throws -> Void) async throws {
+  /// Runs a body with a driver. Driver and browsers are ended afterwards, whatever happened. `home`: whose browsers they are.
+  static func run(home: URL? = nil, _ body: (ChromeDriver) async throws -> Void) async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "browser-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    let driver = try await ChromeDriver(folder)
+    let driver = try await ChromeDriver(folder, home: home)
     do {
       try await body(driver)
     } catch {
@@ -35,10 +35,10 @@ final class ChromeDriver: Sendable {
     await driver.end()
   }
 
-  private init(_ folder: URL) async throws {
+  private init(_ folder: URL, home: URL?) async throws {
     self.folder = folder
     let line: String
-    (process, line) = try await Self.start(folder)
+    (process, line) = try await Self.start(folder, home: home)
     port = String(line.split(separator: " ").last?.prefix { $0.isNumber } ?? "")
     var configuration = HTTPClientConfiguration()
     configuration.headTimeout = Self.patience
@@ -47,12 +47,16 @@ final class ChromeDriver: Sendable {
   }
 
   /// Starts the driver. It wants one port for both kinds of addresses, which another test may have taken for one of them.
-  private static func start(_ folder: URL, attempts: Int = 5) async throws -> (ChildProcess, String) {
-    let process = try ChildProcess(try #require(ChildProcess.find("chromedriver")), ["--port=0"], in: folder)
+  private static func start(
+    _ folder: URL, home: URL?, attempts: Int = 5
+  ) async throws -> (ChildProcess, String) {
+    let path = try #require(ChildProcess.find("chromedriver"))
+    let environment = home.map { ["HOME=\($0.path)"] } ?? []
+    let process = try ChildProcess("/usr/bin/env", environment + [path, "--port=0"], in: folder)
     do {
       return (process, try await process.firstLine { $0.contains("successfully on port ") })
     } catch  where attempts > 1 {
-      return try await start(folder, attempts: attempts - 1)
+      return try await start(folder, home: home, attempts: attempts - 1)
     }
   }
 
@@ -66,22 +70,28 @@ final class ChromeDriver: Sendable {
   }
 
   /// A browser with a profile of its own. It reaches this machine only; `relay.test` is a name without a certificate.
-  /// `blocksStorage`: as a person can set it, it keeps nothing for any site.
-  func browser(_ arguments: [String] = [], blocksStorage: Bool = false) async throws -> Browser {
+  /// `blocksStorage`: as a person can set it, it keeps nothing for any site. `dnsTemplate`: it asks this server for all names,
+  /// over HTTPS, in the place of that rule.
+  func browser(
+    _ arguments: [String] = [], blocksStorage: Bool = false, dnsTemplate: String? = nil
+  ) async throws -> Browser {
     let downloads = folder.appending(path: "downloads-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: downloads, withIntermediateDirectories: true)
-    let options: [String: Any] = [
+    let onlyHere = "MAP relay.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+    var options: [String: Any] = [
       "binary": try #require(ChildProcess.find("chromium")),
       "args": [
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--lang=en",
         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1100,1000",
-        "--host-resolver-rules=MAP relay.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-      ] + arguments,
+      ] + (dnsTemplate == nil ? ["--host-resolver-rules=\(onlyHere)"] : []) + arguments,
       "prefs": [
         "download.default_directory": downloads.path, "download.prompt_for_download": false,
         "profile.default_content_setting_values.cookies": blocksStorage ? 2 : 1,
       ] as [String: Any],
     ]
+    if let dnsTemplate {
+      options["localState"] = ["dns_over_https.mode": "secure", "dns_over_https.templates": dnsTemplate]
+    }
     let limits = Dictionary(
       uniqueKeysWithValues: ["script", "pageLoad"].map { ($0, Self.patience.components.seconds * 1000) })
     let capabilities: [String: Any] = [

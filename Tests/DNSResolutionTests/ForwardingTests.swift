@@ -298,4 +298,35 @@ import Testing
     for _ in 0..<6 { #expect(try harness.ask("hot.example").message.answers.map(\.ttl) == [5]) }
     #expect(harness.forwarded.count == 4)
   }
+
+  @Test("what a name server says about its answer is passed on, marked as its words, also from the cache (RFC 8914)")
+  func upstreamErrors() throws {
+    func explained(_ question: ForwardQuestion, _ options: [UInt8], code: UInt8 = 0) -> ForwardResult {
+      let answers =
+        code == 0 ? [ResourceRecord(name: question.name, ttl: 60, data: .address(IPAddress(192, 0, 2, 1)))] : []
+      guard case .reply(let bytes) = response(to: question, answers, code: code), bytes.count > 2 else {
+        return .failure(.timeout)
+      }
+      // The OPT record is the last; its length are its last two bytes.
+      return .reply(bytes.dropLast(2) + [0, UInt8(options.count)] + options)
+    }
+    func option(_ code: UInt8, _ text: String) -> [UInt8] {
+      [0, 15, 0, UInt8(2 + text.utf8.count), 0, code] + text.utf8
+    }
+    harness.upstream = { question, _ in explained(question, option(4, "forged\u{0}"), code: 0) }
+    for _ in 0..<2 {
+      let reply = try harness.ask("a.example")
+      #expect(reply.answers.count == 1 && reply.error?.code == 4)
+      #expect(reply.error?.text == "from the name server: forged")
+    }
+    harness.upstream = { question, _ in explained(question, [0, 99, 0, 1, 5] + option(6, ""), code: 2) }
+    let bogus = try harness.ask("b.example")
+    #expect(bogus.code == 2 && bogus.error?.code == 6 && bogus.error?.text == "from the name server")
+    // Broken options, and bytes that are no text, stop nothing.
+    for options in [[0, 15, 0, 9, 0, 1], [0, 15, 0, 1, 0], [0], [0, 15, 0, 4, 0, 7, 0x1b, 0xff]] as [[UInt8]] {
+      harness.upstream = { question, _ in explained(question, options, code: 2) }
+      let reply = try harness.ask("c\(options.count).example")
+      #expect(reply.code == 2 && reply.error?.text.utf8.allSatisfy { (0x20...0x7e).contains($0) } == true)
+    }
+  }
 }

@@ -1,6 +1,7 @@
 import Addresses
 import Cryptography
 import DNSWire
+import Foundation
 import MainlineProtocol
 import Pkarr
 import Testing
@@ -29,8 +30,9 @@ import Testing
       if reply.code == 5 {
         #expect(reply.error?.code == 18)
         result.refusals += 1
-      } else if reply.message.header.isTruncated {
+      } else if reply.message.header.isTruncated || reply.code == 23 {
         #expect(reply.answers.isEmpty && reply.message.questions.count == 1)
+        #expect(reply.message.header.isTruncated != (reply.code == 23 && reply.options[10]?.count == 24))
         result.slips += 1
       } else {
         result.answers += 1
@@ -93,6 +95,27 @@ import Testing
       if let bytes = harness.answer(query, from: client) { slipped = try Reply(bytes) }
     }
     #expect(slipped?.options[10]?.count == 24)
+  }
+
+  @Test("over the limit who sends half a cookie gets BADCOOKIE with a whole one, and then an answer (RFC 7873 §5.2.3)")
+  func badCookie() throws {
+    let harness = ResolverHarness {
+      $0.clients.udpQueriesPerSecond = 1
+      $0.clients.udpBurst = 1
+    }
+    let client = origin(IPAddress(203, 0, 113, 1))
+    let half = Options(options: [0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8])
+    #expect(try ask(harness, 1, from: client, half).answers == 1)
+    #expect(harness.answer(try ResolverHarness.query("localhost", .a, half), from: client) == nil)
+    let bytes = try #require(harness.answer(try ResolverHarness.query("localhost", .a, half), from: client))
+    let reply = try Reply(bytes)
+    #expect(reply.code == 23 && !reply.message.header.isTruncated && reply.answers.isEmpty)
+    let cookie = try #require(reply.options[10])
+    #expect(cookie.prefix(8) == [1, 2, 3, 4, 5, 6, 7, 8] && cookie.count == 24)
+    #expect(try ask(harness, 50, from: client, Options(options: [0, 10, 0, 24] + cookie)) == (50, 0, 0, 0))
+    // A forger gets hardly more than he sends.
+    #expect(bytes.count <= (try ResolverHarness.query("localhost", .a, half)).count + 16)
+    #expect(harness.resolver.counters.responses[23] == 1)
   }
 
   @Test("equal answers to one network are limited, different ones are not")
@@ -200,13 +223,17 @@ import Testing
     #expect(harness.answers.isEmpty && harness.resolver.gauges.queriesInFlight == 0)
   }
 
+  /// Enough to fill the tables many times over; more with FORGED_SENDERS=1000000 in the environment.
+  private static let forgedSenderCount =
+    ProcessInfo.processInfo.environment["FORGED_SENDERS"].flatMap { Int($0) } ?? 30_000
+
   @Test("forged senders without end take bounded memory")
   func forgedSenders() throws {
     var policy = ResolutionPolicy.ClientPolicy()
     policy.rememberedClients = 2000
     var limits = ClientLimits(policy)
     var source = RandomSource(seed: 1)
-    for index in 0..<30_000 {
+    for index in 0..<Self.forgedSenderCount {
       let address = IPAddress(v4: UInt32(truncatingIfNeeded: source.next()))
       _ = limits.admit(
         origin(address), hasValidCookie: false, questionHash: UInt64(index),

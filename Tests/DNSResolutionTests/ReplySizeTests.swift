@@ -137,4 +137,20 @@ import Testing
     let long = ExtendedError.networkError(String(repeating: "é\n", count: 100))
     #expect(long.text.utf8.count == 100 && long.text.utf8.allSatisfy { $0 == 0x3f })
   }
+
+  @Test("the server's identifier is told to those who ask, if it has one (RFC 5001)")
+  func serverIdentifier() throws {
+    typealias Options = ResolverHarness.QueryOptions
+    let harness = ResolverHarness { $0.serverIdentifier = Array("ns1.example".utf8) }
+    let asking = Options(options: [0, 3, 0, 0])
+    let udp = QueryOrigin(ResolverHarness.client.client, .udp)
+    for origin in [ResolverHarness.client, udp] {
+      #expect(try harness.ask("localhost", .a, from: origin, asking).options[3] == Array("ns1.example".utf8))
+      #expect(try harness.ask("localhost", .a, from: origin).options[3] == nil)
+    }
+    harness.resolver.policy.serverIdentifier = Array(repeating: 7, count: 200)
+    #expect(try harness.ask("localhost", .a, from: udp, asking).options[3]?.count == 64)
+    harness.resolver.policy.serverIdentifier = []
+    #expect(try harness.ask("localhost", .a, from: udp, asking).options[3] == nil)
+  }
 }

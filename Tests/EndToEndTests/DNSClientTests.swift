@@ -51,6 +51,9 @@ struct DNSClientTests {
             method, name)
           #expect(https == [expected])
         }
+        let otherPath = try await server.answers(
+          "kdig", "-p", RunningDNS.port(server.https), trust, "+tls-hostname=localhost", "+https=localhost/doh", name)
+        #expect(otherPath == [expected], "the second of two paths")
         #expect(
           try await server.answers("kdig", "-p", server.port, "+tcp", "+keepopen", name, name) == [expected, expected])
       }
@@ -135,6 +138,34 @@ struct DNSClientTests {
       let bad = try await server.run(
         "curl", "-s", "-o", "body", "-w", "%{http_code}", "http://\(server.http)/pkarr/abc")
       #expect(bad.text == "400")
+    }
+  }
+
+  @Test("proxies say for whom they ask, and that client is the one that counts, over each transport")
+  func proxyProtocol() async throws {
+    let tables = "[access]\nproxies = [\"127.0.0.1\"]\n[log]\nqueries = true\nclients = true\n"
+    try await RunningDNS.run(tables: tables) { server in
+      func expectAnswer(_ program: String, _ arguments: [String], _ transport: String, _ client: String) async throws {
+        let path = try #require(ChildProcess.find(program), "\(program) is missing: scripts/install-dependencies test")
+        let outcome = try await ChildProcess(path, arguments, in: server.pubky.folder).outcome()
+        #expect(outcome.text == "192.0.2.1\n", "\(transport): \(outcome.errors)")
+        let line = await server.command.firstErrorLine { $0.contains("transport=\(transport) code=0") }
+        #expect(line?.contains("client=\(client)") == true, "\(line ?? "no line")")
+      }
+      for (transport, client) in [("udp", "203.0.113.1"), ("tcp", "203.0.113.2")] {
+        let arguments = [
+          "@127.0.0.1", "-p", server.port, "+short", "+proxy=\(client)#4711-127.0.0.1#53",
+          transport == "udp" ? "+notcp" : "+tcp", "www.example",
+        ]
+        try await expectAnswer("kdig", arguments, transport, client)
+      }
+      // kdig has no such header in front of a handshake.
+      let script = Peers.path("proxied_query.py")
+      for (transport, endpoint, client) in [("tls", server.tls, "203.0.113.3"), ("https", server.https, "203.0.113.4")]
+      {
+        let arguments = [script, RunningDNS.port(endpoint), client, "www.example", server.authority, transport]
+        try await expectAnswer("python3", arguments, transport, client)
+      }
     }
   }
 }

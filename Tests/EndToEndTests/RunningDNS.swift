@@ -34,9 +34,10 @@ struct RunningDNS {
   var port: String { Self.port(dns) }
   static func port(_ endpoint: String) -> String { String(endpoint.split(separator: ":").last ?? "") }
 
-  /// Runs `body` with a server; it ends with it, and must end well.
+  /// Runs `body` with a server; it ends with it, and must end well. `general` are further lines of that table, `tables` further
+  /// tables, `names` what the key is called besides.
   static func run(
-    tables: String = "", _ body: (RunningDNS) async throws -> Void
+    general: String = "", tables: String = "", names: [String] = [], _ body: (RunningDNS) async throws -> Void
   ) async throws {
     try await PubkyCommand.inFolder { pubky in
       let (file, key) = try await pubky.newKey()
@@ -46,7 +47,9 @@ struct RunningDNS {
         let published = try await pubky.run("publish", zone, "--key", file, "--bootstrap", bootstrap)
         try #require(published.status == 0, "\(published.errors)")
         let settings = try pubky.write(
-          "dns.toml", Self.settings(pubky, forward: "127.0.0.1:\(upstream.port)", bootstrap: bootstrap) + tables)
+          "dns.toml",
+          Self.settings(pubky, general: general, forward: "127.0.0.1:\(upstream.port)", bootstrap: bootstrap) + tables
+            + "[names]\n" + names.map { "\($0) = \"\(key)\"\n" }.joined())
         let server = try await start(pubky, key, settings, bootstrap)
         defer { server.command.kill() }
         try await body(server)
@@ -59,9 +62,10 @@ struct RunningDNS {
     }
   }
 
-  static func settings(_ pubky: PubkyCommand, forward: String, bootstrap: String) -> String {
+  static func settings(_ pubky: PubkyCommand, general: String, forward: String, bootstrap: String) -> String {
     """
     [general]
+    \(general)
     socket = "127.0.0.1:0"
     forward = "\(forward)"
     [dht]
@@ -72,6 +76,7 @@ struct RunningDNS {
     listen = "127.0.0.1:0"
     development_directory = "\(pubky.path("authority"))"
     [https]
+    path = ["/dns-query", "/doh"]
     listen = "127.0.0.1:0"
     plain_listen = "127.0.0.1:0"
     [admin]

@@ -18,6 +18,8 @@ struct PKDNSConfigurationTests {
     }
   }
 
+  private static let key = "8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo"
+
   /// What pkdns comes with, comments left out: the header of the third table is one.
   private static let pkdnsSample = """
     [general]
@@ -77,9 +79,10 @@ struct PKDNSConfigurationTests {
       Self.pkdnsSample.replacing("top_level_domain", with: "[dht]\ntop_level_domain").replacing(
         "\"key\"", with: "\"pkd\""
       )
-      .replacing("= 5", with: "= 7").replacing("min_ttl = 60", with: "min_ttl = 9223372036854775807"))
+      .replacing("= 5", with: "= 7").replacing("min_ttl = 60", with: "min_ttl = 9223372036854775807").replacing(
+        "max_ttl = 86400", with: "max_ttl = 9223372036854775807"))
     #expect(changed.dht.suffixes == [try DomainName("pkd")])
-    #expect(changed.dns.minimumTTL == .max, "such a number stopped pkdns")
+    #expect(changed.dns.minimumTTL == .max && changed.dns.maximumTTL == .max, "such a number stopped pkdns")
     #expect(try PKDNSConfiguration.parse("[dht]\ntop_level_domain = \"\"").dht.suffixes.isEmpty)
     #expect(
       try PKDNSConfiguration.parse("[dht]\ntop_level_domain = [\"key\", \"my.Example.\"]").dht.suffixes
@@ -103,6 +106,12 @@ struct PKDNSConfigurationTests {
       ("[dht]\ndht = false\nrelays = []", "neither"), ("[dns]\ncookie_secret = \"12\"", "hexadecimal"),
       ("[access]\nallow = \"192.0.2.0/33\"", "block"), ("[dns]\nudp_size = 9000", "outside of"),
       ("[dns]\nrelays = []", "no such key"), ("[general", ""), ("[dns]\nquery_rate_limit = -1", "outside of"),
+      ("[https]\npath = [\"/a\", \"/a\"]", "different"), ("[https]\npath = \"/resolve\"", "path"),
+      ("[https]\npath = []", "list"), ("[dns]\nnsid = \"\(String(repeating: "x", count: 65))\"", "64 bytes"),
+      ("[names]\nalice = \"nokey\"", "public key"), ("[names]\n\"a.b\" = \"x\"", "one label"),
+      ("[dht]\ntop_level_domain = \"\"\n[names]\nalice = \"\(PKDNSConfigurationTests.key)\"", "suffix"),
+      ("[names]\nalice = \"\(PKDNSConfigurationTests.key)\"\nAlice = \"\(PKDNSConfigurationTests.key)\"", "twice"),
+      ("[names]\n\(PKDNSConfigurationTests.key) = \"x\"", "key"),
     ])
   func mistakes(text: String, says: String) throws {
     let found = failure(text)

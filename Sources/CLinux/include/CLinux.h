@@ -138,6 +138,8 @@ int linux_accept(int listener, linux_endpoint *_Nonnull peer);
 // A non-blocking socket whose connection is on its way: once it is writable, linux_socket_error tells how it went.
 int linux_tcp_connect(int family, linux_endpoint remote);
 int linux_unix_connect(const char *_Nonnull path);
+// Sends one datagram to a Unix socket without waiting; a path that begins with '@' is in the abstract namespace. 0 or -errno.
+int linux_unix_notify(const char *_Nonnull path, const void *_Nonnull bytes, size_t length);
 // The error number that waits on a socket, 0 if there is none.
 int linux_socket_error(int descriptor);
 int linux_socket_family(int descriptor);

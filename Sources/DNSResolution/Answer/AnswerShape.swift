@@ -24,4 +24,11 @@ struct AnswerShape: Hashable, Sendable {
 struct ComposedAnswer: Sendable {
   var shape: AnswerShape
   var content: [UInt8]
+
+  /// The extended error in it.
+  var error: ExtendedError? {
+    guard shape.errorCode != .max, content.count >= shape.contentLength else { return nil }
+    let text = content[..<shape.contentLength].suffix(Int(shape.errorLength))
+    return ExtendedError(shape.errorCode, String(decoding: text, as: UTF8.self))
+  }
 }

@@ -18,6 +18,8 @@ struct ForwardedAnswer: Sendable {
   var hasData = false
   /// Seconds that the answer may be kept; nil for not at all.
   var life: UInt32?
+  /// What the server said about its answer (RFC 8914).
+  var error: ExtendedError?
 }
 
 /// How the reply of another server was read.
@@ -26,7 +28,7 @@ enum ForwardedReading: Sendable {
   /// It points to servers further down: the cut, their names, and addresses of some of them.
   case referral(cut: DomainName, servers: [DomainName], glue: [IPAddress])
   /// It is of no use: the code to pass on, and why.
-  case failure(ResponseCode, String)
+  case failure(ResponseCode, ExtendedError)
 }
 
 /// Reads replies of other servers: only records that answer the question are taken, whatever else they hold.
@@ -45,16 +47,16 @@ struct ForwardedReader {
     do throws(MessageError) {
       message = try Message(parsing: bytes, rules: .tolerant)
     } catch {
-      return .failure(.serverFailure, "a malformed answer of another server")
+      return .failure(.serverFailure, .unreachable("a malformed answer of another server"))
     }
     guard message.header.isResponse, message.questions.count == 1,
       message.questions[0].type == question.type, message.questions[0].name.equalsIgnoringASCIICase(question.name),
       message.answers.count + message.authorities.count + message.additionals.count <= Self.maximumRecords
-    else { return .failure(.serverFailure, "an answer of another server to something else") }
+    else { return .failure(.serverFailure, .unreachable("an answer of another server to something else")) }
     guard let code = ResponseCode(rawValue: UInt16(message.header.responseCode)),
       [.noError, .noSuchName, .nameExists].contains(code)
     else {
-      return failure(message.header.responseCode)
+      return failure(message)
     }
     if let cut, code == .noError, message.answers.isEmpty, !message.header.isAuthoritative,
       let referral = referral(message, below: cut)
@@ -64,11 +66,13 @@ struct ForwardedReader {
     return .answer(answer(message, code))
   }
 
-  private func failure(_ code: UInt8) -> ForwardedReading {
+  private func failure(_ message: Message) -> ForwardedReading {
+    let said = ExtendedError(of: message)
+    let code = message.header.responseCode
     switch ResponseCode(rawValue: UInt16(code)) {
-    case .refused: .failure(.refused, "another server answered REFUSED")
-    case .notImplemented: .failure(.notImplemented, "another server answered NOTIMP")
-    default: .failure(.serverFailure, "another server answered with code \(code)")
+    case .refused: return .failure(.refused, said ?? .unreachable("another server answered REFUSED"))
+    case .notImplemented: return .failure(.notImplemented, said ?? .unreachable("another server answered NOTIMP"))
+    default: return .failure(.serverFailure, said ?? .unreachable("another server answered with code \(code)"))
     }
   }
 
@@ -92,6 +96,7 @@ struct ForwardedReader {
     var answer = ForwardedAnswer(code: code, lastName: question.name)
     answer.isAuthentic = message.header.isAuthentic
     answer.isTruncated = message.header.isTruncated
+    answer.error = ExtendedError(of: message)
     collect(clean(message.answers), into: &answer)
     let authorities = clean(message.authorities)
     let isNegative = !answer.hasData

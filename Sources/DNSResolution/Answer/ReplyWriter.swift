@@ -31,8 +31,11 @@ struct ReplyWriter {
     let paddingBlock: Int
     let explains: Bool
     let marksVerified: Bool
+    /// Which server this is (RFC 5001). Whoever makes the settings keeps the bytes alive.
+    let identifier: UnsafeRawBufferPointer
 
-    init(_ policy: ResolutionPolicy) {
+    init(_ policy: ResolutionPolicy, identifier: UnsafeRawBufferPointer) {
+      self.identifier = identifier
       maximumUDPSize = min(max(policy.maximumUDPSize, 512), 1400)
       keepaliveUnits = policy.keepaliveUnits
       paddingBlock = Int(policy.paddingBlock)
@@ -168,11 +171,15 @@ extension ReplyWriter {
     if cookie != nil { length &+= 28 }
     if explains, let explanation { length &+= 6 &+ explanation.text.count }
     if tellsKeepalive { length &+= 6 }
+    if tellsIdentifier { length &+= 4 &+ settings.identifier.count }
     return length
   }
 
   /// RFC 7828 §3.3.2: only over a stream, only to clients that asked.
   private var tellsKeepalive: Bool { query.wantsKeepalive && transport.isStream }
+
+  /// RFC 5001 §2: only to clients that asked.
+  private var tellsIdentifier: Bool { query.wantsServerIdentifier && !settings.identifier.isEmpty }
 
   private func writeOptions(
     _ base: UnsafeMutableRawPointer, at start: Int, limit: Int, _ explanation: Explanation?, code: UInt8 = 0
@@ -197,6 +204,12 @@ extension ReplyWriter {
       store16(base, end &+ 2, 2)
       store16(base, end &+ 4, settings.keepaliveUnits)
       end &+= 6
+    }
+    if tellsIdentifier, let identifier = settings.identifier.baseAddress {
+      store16(base, end, EDNSOption.serverIdentifier)
+      store16(base, end &+ 2, UInt16(truncatingIfNeeded: settings.identifier.count))
+      (base + end + 4).copyMemory(from: identifier, byteCount: settings.identifier.count)
+      end &+= 4 &+ settings.identifier.count
     }
     if explains, let explanation {
       store16(base, end, EDNSOption.extendedError)

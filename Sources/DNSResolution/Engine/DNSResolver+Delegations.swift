@@ -85,8 +85,9 @@ extension DNSResolver {
     if delegation.asked == 0, delegation.wasDenied {
       return resolution.fail(.serverFailure, .prohibited("the delegated server's address is not to be asked"))
     }
-    let text = delegation.lastFailure ?? "no delegated server answered; asked \(delegation.asked)"
-    resolution.fail(.serverFailure, .unreachable(text))
+    resolution.fail(
+      .serverFailure,
+      delegation.lastFailure ?? .unreachable("no delegated server answered; asked \(delegation.asked)"))
   }
 
   /// Looks for the addresses of a server by its name.
@@ -106,7 +107,7 @@ extension DNSResolver {
       } else if mayAsk, ask(ForwardKey(question: question, server: nil), resolution) == nil {
         resolution.delegation?.pendingHost = host
       }
-    case .unusable, .special, .blocked: break
+    case .unusable, .special, .blocked, .petname: break
     }
   }
 
@@ -128,15 +129,16 @@ extension DNSResolver {
     guard let delegation = resolution.delegation else { return }
     let link = delegation.link
     switch reading {
-    case .failure(_, let text): resolution.delegation?.lastFailure = text
+    case .failure(_, let error): resolution.delegation?.lastFailure = error
     case .referral(let cut, let servers, let glue):
       begin(resolution, at: link, cut: cut, servers: servers, glue: glue) { _ in glue.isEmpty }
     case .answer(let answer) where answer.isTruncated && !answer.hasData:
-      resolution.delegation?.lastFailure = "a delegated server's answer was cut"
+      resolution.delegation?.lastFailure = .unreachable("a delegated server's answer was cut")
     case .answer(let answer):
       let translation = SuffixTranslation(apex: link.apex, suffix: link.suffix)
       resolution.draft.answers += answer.answers.compactMap(translation.translate)
       resolution.draft.additionals += answer.additionals.compactMap(translation.translate)
+      resolution.draft.error = resolution.draft.error ?? answer.error
       let life = answer.life.map { now.advanced(by: .seconds(Int64($0))) } ?? now
       resolution.freshUntil = min(resolution.freshUntil, life)
       resolution.delegation = nil

@@ -15,6 +15,7 @@ extension DNSResolver {
   func complete(_ resolution: Resolution) {
     forget(resolution)
     if resolution.ready == nil { compose(resolution) }
+    noteAnswer(resolution)
     guard !resolution.waiters.isEmpty else { return }
     let ready = ready(resolution)
     for id in resolution.waiters {
@@ -26,6 +27,14 @@ extension DNSResolver {
       give(ready, to: waiting, id)
     }
     resolution.waiters = []
+  }
+
+  private func noteAnswer(_ resolution: Resolution) {
+    guard resolution.trace != nil else { return }
+    let draft = resolution.draft
+    let error = resolution.ready?.error ?? resolution.ready?.answer.error
+    let explanation = error.map { ", EDE \($0.code) \($0.text)" } ?? ""
+    resolution.note(.rules, at: now, "answer: \(Self.codeText(draft.code.rawValue))\(explanation)")
   }
 
   /// What to write for those who wait.
@@ -82,7 +91,10 @@ extension DNSResolver {
     let removed = filter.removed
     draft.additionals = filter.filter(draft.additionals)
     counters.filteredAddresses += UInt64(filter.removed)
-    if removed > 0 { draft.error = .filtered(removed) }
+    if removed > 0 {
+      draft.error = .filtered(removed)
+      resolution.note(.rules, at: now, "\(removed) private addresses removed: the client has a public one")
+    }
   }
 
   /// Writes the message for one client.
@@ -124,7 +136,9 @@ extension DNSResolver {
 
   /// Answers a query whose time is up; the work goes on and fills the caches.
   func expire(_ id: PendingQueryID) {
+    let resolution = pending[id].flatMap { resolutions[$0.resolution] }
     guard let waiting = takePending(id) else { return }
+    resolution?.note(.clock, at: now, "answer: SERVFAIL, the client's time is over; the work goes on")
     counters.deadlines += 1
     counters.responses[Int(ResponseCode.serverFailure.rawValue)] += 1
     let writer = self.writer(for: waiting)

@@ -112,6 +112,7 @@ extension DNSResolver {
     answer.authorities = aged(message.authorities)
     answer.additionals = aged(message.additionals)
     answer.hasData = false
+    answer.error = composed.error
     while let alias = answer.answers.first(where: { $0.name == answer.lastName && $0.type == .cname }),
       case .cname(let target) = alias.data, type != .cname, answer.aliasCount < 32
     {
@@ -126,6 +127,7 @@ extension DNSResolver {
   private func absorb(_ answer: ForwardedAnswer, _ resolution: Resolution) {
     resolution.draft.answers += answer.answers
     resolution.draft.isTruncated = resolution.draft.isTruncated || answer.isTruncated
+    resolution.draft.error = resolution.draft.error ?? answer.error
     if !answer.hasData, answer.aliasCount > 0, leadsElsewhere(answer.lastName) {
       return follow(resolution, to: answer.lastName, links: answer.aliasCount)
     }
@@ -164,6 +166,10 @@ extension DNSResolver {
       forwardKeys[id] = key
       scheduleSweep()
       counters.forwards += 1
+      resolution.note(
+        .servers, at: now,
+        "\(key.question.name) \(key.question.type) is asked of \(key.server.map { "the delegated \($0)" } ?? "the name servers")"
+      )
       if key.server == nil {
         let bytes = key.question.name.question(key.question.type)
         bytes.withUnsafeBytes { forwardedAnswers.countMiss(scratch.hash(of: $0)) }
@@ -188,17 +194,21 @@ extension DNSResolver {
     let waiting = work.waiters.sorted().compactMap { resolutions[$0] }.filter { $0.step == .reply(key) }
     if key.server != nil {
       for resolution in waiting {
-        let cut = resolution.delegation?.cut
+        let reading = reading(result, key.question, cut: resolution.delegation?.cut)
+        resolution.note(.servers, at: now, Self.text(reading))
         resolution.step = .ready
-        take(reading(result, key.question, cut: cut), fromDelegated: resolution)
+        take(reading, fromDelegated: resolution)
         run(resolution)
       }
       return
     }
-    switch reading(result, key.question, cut: nil) {
+    let reading = reading(result, key.question, cut: nil)
+    for resolution in waiting { resolution.note(.servers, at: now, Self.text(reading)) }
+    switch reading {
     case .answer(let answer): take(answer, key.question, for: waiting)
-    case .failure(let code, let text): fail(key.question, code, text, for: waiting)
-    case .referral: fail(key.question, .serverFailure, "a referral of another server", for: waiting)
+    case .failure(let code, let error): fail(key.question, code, error, for: waiting)
+    case .referral:
+      fail(key.question, .serverFailure, .unreachable("a referral of another server"), for: waiting)
     }
   }
 
@@ -211,9 +221,11 @@ extension DNSResolver {
     case .failure(let failure):
       counters.forwardsFailed += 1
       switch failure {
-      case .timeout: return .failure(.serverFailure, "the other servers were silent")
-      case .unreachable(let text): return .failure(.serverFailure, "the other servers cannot be reached: \(text)")
-      case .overloaded: return .failure(.serverFailure, "too many questions to other servers under way")
+      case .timeout: return .failure(.serverFailure, .unreachable("the other servers were silent"))
+      case .unreachable(let text):
+        return .failure(.serverFailure, .unreachable("the other servers cannot be reached: \(text)"))
+      case .overloaded:
+        return .failure(.serverFailure, .unreachable("too many questions to other servers under way"))
       }
     }
   }
@@ -226,6 +238,7 @@ extension DNSResolver {
     draft.additionals = answer.additionals
     draft.isAuthentic = answer.isAuthentic && policy.trustsForwardedAD
     draft.isTruncated = answer.isTruncated
+    draft.error = answer.error
     let composed = draft.composed()
     let isIntermediate = !answer.hasData && answer.aliasCount > 0 && leadsElsewhere(answer.lastName)
     let expiry = answer.life.map { now.advanced(by: .seconds(Int64($0))) }
@@ -277,7 +290,7 @@ extension DNSResolver {
   }
 
   private func fail(
-    _ question: ForwardQuestion, _ code: ResponseCode, _ text: String, for waiting: [Resolution]
+    _ question: ForwardQuestion, _ code: ResponseCode, _ error: ExtendedError, for waiting: [Resolution]
   ) {
     let bytes = question.name.question(question.type)
     let slot = bytes.withUnsafeBytes { forwardedAnswers.find(scratch.hash(of: $0), $0, question.variant) }
@@ -300,7 +313,7 @@ extension DNSResolver {
         resume(resolution)
       } else {
         resolution.freshUntil = now
-        resolution.fail(code, .unreachable(text))
+        resolution.fail(code, error)
         run(resolution)
       }
     }

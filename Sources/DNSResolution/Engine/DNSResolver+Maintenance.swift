@@ -22,10 +22,14 @@ extension DNSResolver {
   public func flush(_ key: PublicKey) -> Int {
     let apex = key.domainName
     let suffixes = policy.suffixes.map(\.lowercased)
+    let names = [apex] + policy.local.petnames.filter { $0.value == key }.map(\.key)
     let removed = keyAnswers.removeAll { question in
       guard let owner = DomainName(question: question) else { return false }
       return owner.hasSuffix(apex)
-        || suffixes.contains { suffix in owner.removingSuffix(suffix)?.hasSuffix(apex) == true }
+        || suffixes.contains { suffix in
+          guard let inside = owner.removingSuffix(suffix) else { return false }
+          return names.contains { inside.hasSuffix($0) }
+        }
     }
     let hadPacket = packets.peek(key) != nil
     packets.remove(key)

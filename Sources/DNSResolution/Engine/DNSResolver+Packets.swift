@@ -15,11 +15,33 @@ extension DNSResolver {
   func advance(_ resolution: Resolution, at link: KeyName) {
     resolution.touchesKeys = true
     if resolution.aliases == 0 { resolution.firstApex = link.apex }
-    switch packetState(of: link.key, for: resolution) {
+    let state = packetState(of: link.key, for: resolution)
+    note(state, resolution)
+    switch state {
     case .wait: resolution.step = .packet(link.key)
     case .failed(let code, let error): resolution.fail(code, error)
     case .absent(let absence, let staleAge): answer(resolution, at: link, absence, staleAge: staleAge)
     case .packet(let entry, let staleAge): answer(resolution, at: link, entry, staleAge: staleAge)
+    }
+  }
+
+  private func note(_ state: PacketState, _ resolution: Resolution) {
+    guard resolution.trace != nil else { return }
+    switch state {
+    case .wait: resolution.note(.network, at: now, "waits for the search")
+    case .failed(let code, let error):
+      resolution.note(.cache, at: now, "no packet: \(Self.codeText(code.rawValue)), \(error.text)")
+    case .absent(let absence, let staleAge):
+      let left = max(0, (absence.until.nanoseconds &- now.nanoseconds) / 1_000_000_000)
+      resolution.note(
+        .cache, at: now,
+        staleAge.map { "the key had no packet \($0) s ago" } ?? "the key has no packet; asked again in \(left) s")
+    case .packet(let entry, let staleAge):
+      let age = age(since: entry.confirmedAt)
+      resolution.note(
+        .cache, at: now,
+        "the packet signed \(Self.text(entry.packet.timestamp)), \(Self.text(entry.source)), confirmed \(age) s ago"
+          + (staleAge == nil ? "" : ", old"))
     }
   }
 
@@ -117,7 +139,10 @@ extension DNSResolver {
   private func beginOrJoin(
     _ key: PublicKey, _ reason: ResolverAction.LookupReason, _ resolution: Resolution
   ) -> (code: ResponseCode, error: ExtendedError)? {
-    if lookups[key]?.waiters.insert(resolution.id) != nil { return nil }
+    if lookups[key]?.waiters.insert(resolution.id) != nil {
+      resolution.note(.network, at: now, "a search for the key is under way: joined")
+      return nil
+    }
     var reason = reason
     if outage.isInOutage {
       guard outage.admitProbe(at: now, policy.work) else {
@@ -137,6 +162,7 @@ extension DNSResolver {
     lookupKeys[id] = key
     scheduleSweep()
     counters.lookups += 1
+    resolution.note(.network, at: now, "a search for the key begins (\(reason))")
     actions.append(.lookUp(id, key, reason: reason))
     return nil
   }
@@ -152,6 +178,7 @@ extension DNSResolver {
     let error = take(result, for: key)
     for id in work.waiters.sorted() {
       guard let resolution = resolutions[id], resolution.step == .packet(key) else { continue }
+      resolution.note(.network, at: now, Self.text(result))
       if let error { resolution.failures[key] = error }
       if case .packet = result, error == nil { resolution.found.insert(key) }
       resume(resolution)
@@ -222,7 +249,7 @@ extension DNSResolver {
     if outage.record(answered: answered, at: now, policy.work), outage.isInOutage { counters.outages += 1 }
   }
 
-  private static func explanation(of failure: KeyLookupFailure) -> ExtendedError {
+  static func explanation(of failure: KeyLookupFailure) -> ExtendedError {
     switch failure {
     case .notReady(let size): .notReady(nodes: size)
     case .unreachable(let nodes, let relays): .unreachable("nobody answered; asked \(nodes) nodes, \(relays) relays")

@@ -55,6 +55,10 @@ extension DNSResolver {
       return .drop
     case .slip:
       counters.limitedSlips += 1
+      // Who sends half a cookie comes back with a whole one, over UDP (RFC 7873 §5.2.3); others come over TCP.
+      if query.clientCookie != nil {
+        return empty(.badCookie, query, origin, question: question, cookie: cookie, into: reply)
+      }
       return empty(.noError, query, origin, question: question, isTruncated: true, cookie: cookie, into: reply)
     case .refuse(let reason):
       counters.refusals += 1
@@ -122,7 +126,7 @@ extension DNSResolver {
 
   private func disposition(_ byteCount: Int, _ code: ResponseCode) -> QueryDisposition {
     guard byteCount > 0 else { return .drop }
-    counters.responses[min(Int(code.rawValue), 16)] += 1
+    counters.responses[Int(code.rawValue)] += 1
     return .reply(byteCount: byteCount)
   }
 }

@@ -19,11 +19,14 @@ extension DNSResolver {
     let canonical = CanonicalQuestion(name: name, type: query.type, variant: variant)
     if let id = resolutionIDs[canonical], let running = resolutions[id] {
       counters.joined += 1
+      running.trace = running.trace ?? nextTrace
+      running.note(.cache, at: now, "the question is under way already: joined")
       return wait(for: running, query, question, origin, writer, into: reply)
     }
     let resolution = Resolution(id: makeID(), question: canonical, origin: origin, isPrefetch: false)
     // The deadline is known before the work begins: with no time to wait, stale data are as good as any.
     resolution.acceptsStale = policy.cache.staleAnswerWaitMilliseconds == 0
+    resolution.trace = nextTrace
     register(resolution)
     run(resolution)
     guard resolution.step != .done else {
@@ -120,7 +123,9 @@ extension DNSResolver {
 
   /// One link of the chain.
   private func advance(_ resolution: Resolution) {
-    switch NameKind(resolution.name, policy: policy) {
+    let kind = NameKind(resolution.name, policy: policy)
+    if resolution.aliases > 0 { resolution.note(.rules, at: now, "\(resolution.name): \(Self.text(kind))") }
+    switch kind {
     case .key(let link): advance(resolution, at: link)
     case .unusable(let apex, let error):
       counters.localAnswers += 1
@@ -134,6 +139,9 @@ extension DNSResolver {
       } else {
         resolution.fail(.noSuchName, error)
       }
+    case .petname(let target):
+      counters.localAnswers += 1
+      answer(resolution, petnameOf: target)
     case .special(let special):
       counters.localAnswers += 1
       answer(resolution, special)

@@ -36,12 +36,16 @@ extension DNSResolver {
     let present = LinkAnswer(
       translation: SuffixTranslation(apex: link.apex, suffix: link.suffix), age: UInt32(clamping: passed),
       staleTTL: staleAge == nil ? nil : policy.cache.staleTTL)
-    if answerFromOutsideOfPacket(resolution, at: link, zone, entry.packet, present) { return }
+    if answerFromOutsideOfPacket(resolution, at: link, zone, entry.packet, present) {
+      return resolution.note(.packet, at: now, "answered with what is made of the packet")
+    }
     answer(resolution, at: link, zone, present)
   }
 
   private func answer(_ resolution: Resolution, at link: KeyName, _ zone: KeyZone, _ present: LinkAnswer) {
-    switch zone.find(link.name, resolution.question.type) {
+    let finding = zone.find(link.name, resolution.question.type)
+    resolution.note(.packet, at: now, Self.text(finding))
+    switch finding {
     case .records(let records):
       resolution.draft.answers += present(records)
       resolution.draft.additionals += present(zone.additionalRecords(for: records))
@@ -138,6 +142,17 @@ extension DNSResolver {
     resolution.fail(
       .noSuchName,
       .other("no packet of this key; asked \(absence.nodesAsked) nodes, \(absence.relaysAsked) relays"))
+  }
+
+  /// The answer for a name that the operator gave to a key: an alias, so that everybody sees which key it is.
+  func answer(_ resolution: Resolution, petnameOf target: DomainName) {
+    let ttl = policy.cache.keyNegativeTTL
+    resolution.holdsUnverified = true
+    if resolution.aliases == 0 { resolution.draft.isAuthoritative = true }
+    resolution.draft.answers.append(ResourceRecord(name: resolution.name, ttl: ttl, data: .cname(target)))
+    guard resolution.question.type != .cname, resolution.question.type != .any else { return resolution.finish() }
+    resolution.freshUntil = min(resolution.freshUntil, now.advanced(by: .seconds(Int64(ttl))))
+    follow(resolution, to: target)
   }
 
   /// The answer for a name for special use.

@@ -33,6 +33,8 @@ final class Resolution {
   /// Who is charged for the work; nobody for a refresh ahead of time.
   let origin: QueryOrigin?
   let isPrefetch: Bool
+  /// The steps so far, if somebody wants to see them.
+  var trace: ResolutionTrace?
   /// Clients who wait, and some whose time was up.
   var waiters: [PendingQueryID] = []
   /// How many of them wait still.
@@ -119,5 +121,5 @@ struct Delegation {
   /// The server whose addresses are being asked for.
   var pendingHost: DomainName?
   /// What the last server answered that was of no use.
-  var lastFailure: String?
+  var lastFailure: ExtendedError?
 }

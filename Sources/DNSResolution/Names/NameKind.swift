@@ -8,6 +8,8 @@ enum NameKind: Sendable {
   case key(KeyName)
   /// It can never exist, and must not leave this server; the apex below which nothing is, and why.
   case unusable(apex: DomainName, ExtendedError?)
+  /// A name that the operator gave to a key, or one below it: what it is an alias of.
+  case petname(target: DomainName)
   /// A name for special use.
   case special(SpecialName)
   /// An operator has blocked it.
@@ -44,7 +46,10 @@ extension NameKind {
       case .key(let key, let apex):
         self = .key(KeyName(key: key, name: inside, apex: apex, suffix: suffix.lowercased))
       case .unusable(let error): self = .unusable(apex: suffix.lowercased, error)
-      case .notAKey: self = .unusable(apex: suffix.lowercased, nil)
+      case .notAKey:
+        self =
+          Self.target(of: inside, last, suffix, policy.local.petnames).map { .petname(target: $0) }
+          ?? .unusable(apex: suffix.lowercased, nil)
       }
       return
     }
@@ -58,6 +63,16 @@ extension NameKind {
       self = .unusable(apex: (try? DomainName(labels: CollectionOfOne(last))) ?? name, error)
     case .notAKey: self = SpecialName(name, policy: policy.local).map(NameKind.special) ?? .other
     }
+  }
+
+  /// The name that a petname stands for: its key in the place of its last label.
+  private static func target(
+    of inside: DomainName, _ last: ArraySlice<UInt8>, _ suffix: DomainName, _ petnames: [DomainName: PublicKey]
+  ) -> DomainName? {
+    guard !petnames.isEmpty, let label = try? DomainName(labels: CollectionOfOne(last)), let key = petnames[label],
+      let front = inside.removingSuffix(label)
+    else { return nil }
+    return try? front.appending(key.domainName).appending(suffix.lowercased)
   }
 
   private static func isBlocked(_ name: DomainName, _ blocked: Set<DomainName>) -> Bool {

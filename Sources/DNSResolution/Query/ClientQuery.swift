@@ -23,6 +23,8 @@ struct ClientQuery: Hashable, Sendable {
   var wantsKeepalive = false
   /// The padding option was there (RFC 7830).
   var isPadded = false
+  /// The client wants to know which server answers (RFC 5001).
+  var wantsServerIdentifier = false
 
   var header: MessageHeader { MessageHeader(id: id, flags: flags) }
   var recursionDesired: Bool { flags & 0x0100 != 0 }
@@ -54,6 +56,8 @@ enum ResponseCode: UInt16, Hashable, Sendable {
   /// A name that exists when it should not: a DNAME that leads to a name too long (RFC 6672 §2.2).
   case nameExists = 6
   case badVersion = 16
+  /// A cookie of ours is wanted (RFC 7873 §8).
+  case badCookie = 23
 }
 
 /// Reads queries: one pass over the bytes, each length checked before it is believed, no compressed name followed.
@@ -167,6 +171,7 @@ enum QueryReader {
         query.serverCookieLength = length &- 8
       case EDNSOption.keepalive: query.wantsKeepalive = true
       case EDNSOption.padding: query.isPadded = true
+      case EDNSOption.serverIdentifier: query.wantsServerIdentifier = true
       default: break
       }
       offset &+= length
@@ -177,6 +182,8 @@ enum QueryReader {
 
 /// Numbers of EDNS options (IANA registry of DNS EDNS0 option codes).
 enum EDNSOption {
+  /// RFC 5001.
+  static let serverIdentifier: UInt16 = 3
   /// RFC 7873.
   static let cookie: UInt16 = 10
   /// RFC 7828.

@@ -1,5 +1,6 @@
 import Addresses
 import DNSWire
+import Pkarr
 
 /// Everything about a resolver that an operator can set. A plain value; the defaults are those of a public resolver.
 ///
@@ -23,6 +24,9 @@ public struct ResolutionPolicy: Hashable, Sendable {
   public var maximumUDPSize: UInt16 = 1232
   /// Whether extended errors are attached to answers of queries that have an OPT record (RFC 8914).
   public var extendedErrors = true
+  /// What clients that ask are told about which of several servers has answered (RFC 5001), at most 64 bytes; nothing is told
+  /// if it is empty.
+  public var serverIdentifier: [UInt8] = []
   /// Time of an idle connection that is told to TCP and TLS clients that ask (RFC 7828), in units of 100 ms.
   public var keepaliveUnits: UInt16 = 100
   /// Block of answers on encrypted transports whose query was padded (RFC 8467), in bytes; 0 turns padding off.
@@ -196,6 +200,8 @@ extension ResolutionPolicy {
   public struct LocalPolicy: Hashable, Sendable {
     /// Names for special use that are not to be answered here but forwarded, such as `home.arpa` or `test`.
     public var forwarded: [DomainName] = []
+    /// Names that people can remember, each one label in lower case: below each suffix they are aliases of these keys.
+    public var petnames: [DomainName: PublicKey] = [:]
     /// Whether reverse names of private addresses are forwarded, for networks whose servers know them (RFC 6303).
     public var forwardsPrivateReverseNames = false
     /// Names that do not exist for our clients, with everything below them.

@@ -2,7 +2,7 @@
 public struct ResolverCounters: Hashable, Sendable {
   /// Messages received, by transport (index: `QueryOrigin.Transport.rawValue`).
   public internal(set) var queries = InlineCounts()
-  /// Answers given, by response code up to 15; index 16 counts BADVERS.
+  /// Answers given, by response code (RFC 6895 §2.3), the extended ones 16 and 23 included.
   public internal(set) var responses = InlineCounts()
   /// Messages dropped because they are no queries (too short, or responses).
   public internal(set) var notQueries: UInt64 = 0

@@ -25,6 +25,9 @@ public struct HTTPServerConfiguration: Sendable {
   public var maximumConnections = 16384
   /// Open connections of one client address; nil for any number, as behind a proxy.
   public var maximumConnectionsPerAddress: Int?
+  /// Whether a connection from this address begins with who the client is (PROXY protocol, version 2): it comes from a proxy of
+  /// one's own. Such addresses may have any number of connections.
+  public var isProxy: (@Sendable (IPAddress) -> Bool)?
   /// Requests under way at the same time on one HTTP/2 connection.
   public var maximumConcurrentStreams = 128
   /// True if clients may speak HTTP/2: by ALPN with TLS, by prior knowledge without.

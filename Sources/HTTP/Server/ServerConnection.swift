@@ -7,23 +7,6 @@ import TLS
 /// Everything happens on the loop of its shard, in turns: read what is there, let the protocol work on it, send what it
 /// has to say. Handlers may answer within a turn or long after it.
 final class ServerConnection: DescriptorHandler, @unchecked Sendable {
-  /// The protocol that is spoken.
-  enum Engine {
-    case handshake
-    /// Without ALPN the first bytes decide.
-    case undecided([UInt8])
-    case http1(HTTP1Server)
-    case http2(HTTP2Server)
-    /// All is said; what still comes is dropped, so that the last response is not lost to a reset.
-    case lingering
-    case closed
-  }
-
-  /// What the connection waits for, and so how long it may.
-  enum Waiting {
-    case handshake, idle, head, body, handler, writing, lingering
-  }
-
   let shard: ServerShard
   let transport: StreamTransport
   var engine = Engine.handshake
@@ -53,12 +36,18 @@ final class ServerConnection: DescriptorHandler, @unchecked Sendable {
   static let outputHighWater = 256 << 10
   private static let lingeringTime = Duration.seconds(2)
 
-  init(_ transport: StreamTransport, on shard: ServerShard) {
+  /// Reads who the client is, if a proxy says so first.
+  private var proxyHeader: ProxyHeaderReader?
+  /// The client: the other end, or who the proxy there says it is.
+  private(set) var peer: Endpoint?
+
+  init(_ transport: StreamTransport, isProxied: Bool, on shard: ServerShard) {
     self.transport = transport
     self.shard = shard
+    proxyHeader = isProxied ? ProxyHeaderReader() : nil
+    peer = transport.socket.peer
   }
 
-  var peer: Endpoint? { transport.socket.peer }
   var loop: EventLoop { shard.loop }
   var isIdle: Bool { waiting == .idle }
   var outputCount: Int { output.count - outputStart }
@@ -67,7 +56,7 @@ final class ServerConnection: DescriptorHandler, @unchecked Sendable {
   func open() throws(SystemError) {
     watch = try loop.watch(
       transport.socket.descriptor, for: [.reading, .writing, .peerClosed, .edgeTriggered], handler: self)
-    if transport.session == nil { engine = .undecided([]) }
+    if transport.session == nil, proxyHeader == nil { engine = .undecided([]) }
     settle()
   }
 
@@ -91,7 +80,7 @@ final class ServerConnection: DescriptorHandler, @unchecked Sendable {
     isInTurn = true
     if output.capacity == 0 { output = shard.borrowOutput() }
     do {
-      if try shakeHands() { try readInput() }
+      if try readProxyHeader(), try shakeHands() { try readInput() }
       try produceAndSend()
     } catch {
       close()
@@ -125,6 +114,16 @@ final class ServerConnection: DescriptorHandler, @unchecked Sendable {
   }
 
   // MARK: - Reading
+
+  /// True once it is known who the client is.
+  private func readProxyHeader() throws -> Bool {
+    guard proxyHeader != nil else { return true }
+    guard case .complete(let header)? = try proxyHeader?.read(from: transport.socket) else { return false }
+    proxyHeader = nil
+    peer = header.client ?? peer
+    if transport.session == nil { engine = .undecided([]) }
+    return true
+  }
 
   /// True once the handshake is done, or there is none.
   private func shakeHands() throws -> Bool {

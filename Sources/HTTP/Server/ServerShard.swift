@@ -52,13 +52,14 @@ final class ServerShard: @unchecked Sendable {
   }
 
   private func accept(_ socket: StreamSocket, _ tls: TLSServerContext?) {
-    guard hasRoom(for: socket.peer?.address) else {
+    let isProxy = socket.peer.map { configuration.isProxy?($0.address) ?? false } ?? false
+    guard hasRoom(for: isProxy ? nil : socket.peer?.address) else {
       statistics.refusedConnections += 1
       return socket.close()
     }
     do {
       let session = try tls.map { try TLSSession(accepting: $0, descriptor: socket.descriptor) }
-      let connection = ServerConnection(StreamTransport(socket, session), on: self)
+      let connection = ServerConnection(StreamTransport(socket, session), isProxied: isProxy, on: self)
       try connection.open()
       add(connection)
     } catch {
@@ -85,7 +86,7 @@ final class ServerShard: @unchecked Sendable {
     statistics.acceptedConnections += 1
     connection.index = connections.count
     connections.append(connection)
-    if configuration.maximumConnectionsPerAddress != nil, let address = connection.peer?.address {
+    if configuration.maximumConnectionsPerAddress != nil, let address = connection.transport.socket.peer?.address {
       connectionsByAddress[address, default: 0] += 1
     }
     if sweepTimer == nil { scheduleSweep() }
@@ -100,7 +101,7 @@ final class ServerShard: @unchecked Sendable {
       connections[index] = last
       last.index = index
     }
-    if let address = connection.peer?.address, let count = connectionsByAddress[address] {
+    if let address = connection.transport.socket.peer?.address, let count = connectionsByAddress[address] {
       connectionsByAddress[address] = count > 1 ? count - 1 : nil
     }
     if connections.isEmpty { finishDraining() }

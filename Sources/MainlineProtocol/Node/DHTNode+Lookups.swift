@@ -122,11 +122,25 @@ extension DHTNode {
     scheduleOnce(.pacer, at: now.advanced(by: .milliseconds(50)))
   }
 
+  /// Lets those go on who waited for others' answers, once enough of them have come.
+  mutating func resumeIfRoom(at now: Instant) {
+    if waitsForRoom, requests.hasRoom { resumeStalled(at: now) }
+  }
+
   mutating func resumeStalled(at now: Instant) {
     let waiting = stalled.sorted()
     stalled = []
+    waitsForRoom = false
+    // Those who have waited longest come first.
     for id in waiting {
-      if lookups[id] != nil { advance(id, at: now) }
+      if lookups[id] != nil {
+        if requests.isFullForLookups {
+          waitsForRoom = true
+          stall(id, at: now)
+        } else {
+          advance(id, at: now)
+        }
+      }
       if puts[id] != nil { pump(id, at: now) }
     }
   }

@@ -18,6 +18,10 @@ extension DHTNode {
     asksForItems: Bool = false, at now: Instant
   ) -> Bool {
     guard let family = familyIndex(of: endpoint), !requests.isFull else { return false }
+    if case .lookup = owner, requests.isFullForLookups {
+      waitsForRoom = true
+      return false
+    }
     if configuration.network == .public {
       guard
         requests.admits(endpoint, perEndpoint: Self.maximumPerEndpoint, perHost: Self.maximumPerHost)
@@ -87,6 +91,7 @@ extension DHTNode {
       statistics.responses += 1
       answered(request, message, datagram, at: now)
     }
+    resumeIfRoom(at: now)
   }
 
   private mutating func answered(
@@ -152,7 +157,8 @@ extension DHTNode {
   // MARK: Silence
 
   mutating func requestOverdue(_ transaction: UInt32, at now: Instant) {
-    guard let request = requests[transaction] else { return }
+    guard let request = requests.takeOverdue(transaction) else { return }
+    defer { resumeIfRoom(at: now) }
     switch request.owner {
     case .lookup(let lookup, let candidate):
       lookups[lookup]?.walk.overdue(candidate)
@@ -183,6 +189,7 @@ extension DHTNode {
     case .ping(let query): finish(query, .failed(.timeout(nil)))
     case .table: break
     }
+    resumeIfRoom(at: now)
   }
 
   /// The operating system could not deliver to this endpoint: what waits for an answer from there has failed.

@@ -41,10 +41,12 @@ public struct DHTNode: ~Copyable {
   var limiter: RateLimiter
 
   // What we ask.
-  var requests = RequestTable()
+  var requests: RequestTable
   var pacer: OutgoingPacer
   /// Lookups that have more to send than the pacer lets pass at once.
   var stalled: Set<Int> = []
+  /// True if some of those wait because too many requests are under way.
+  var waitsForRoom = false
   var lookups: [Int: LookupState] = [:]
   var lookupsByKey: [LookupKey: Int] = [:]
   var puts: [Int: PutOperation] = [:]
@@ -85,6 +87,7 @@ public struct DHTNode: ~Copyable {
     peers = PeerStore(limits: configuration.storage, limitsSources: isPublic)
     tokens = TokenIssuer(random: &random, at: now)
     limiter = RateLimiter(configuration.rates, isOn: isPublic)
+    requests = RequestTable(network: configuration.network)
     pacer = OutgoingPacer(configuration.rates, isOn: isPublic)
     savedContacts = saved?.nodes ?? []
     serverMode = ServerMode(configuration.mode, at: now)

@@ -10,6 +10,8 @@ struct RequestTable: Sendable {
     let sentAt: Instant
     /// A `get`: a node that answers everything else but never this has no storage (Transmission).
     let asksForItems: Bool
+    /// Its answer should have come by now; it no longer counts against those that may be under way.
+    var isOverdue = false
   }
 
   /// For whom a query was sent.
@@ -26,10 +28,19 @@ struct RequestTable: Sendable {
     case table
   }
 
-  /// Requests at the same time; beyond, lookups wait.
+  /// Requests at the same time.
   static let maximumCount = 4096
+  /// Requests whose answers may come any moment; with so many, lookups wait.
+  ///
+  /// All these answers must fit into the socket's buffer: Linux gives it 416 kB, and counts up to 2304 bytes for one answer. On
+  /// a network of one's own they can come all at once; on the public one they are spread over time, and the pacer lets no more
+  /// out than are answered meanwhile.
+  let lookupLimit: Int
+
+  init(network: NodeConfiguration.Network) { lookupLimit = network == .public ? 512 : 160 }
 
   private var requests: [UInt32: Request] = [:]
+  private var overdueCount = 0
   private var perEndpoint: [Endpoint: Int] = [:]
   private var perHost: [AddressBlock: Int] = [:]
   /// How long answers take.
@@ -39,6 +50,10 @@ struct RequestTable: Sendable {
 
   var count: Int { requests.count }
   var isFull: Bool { requests.count >= Self.maximumCount }
+  /// True if lookups must wait.
+  var isFullForLookups: Bool { requests.count - overdueCount >= lookupLimit }
+  /// Room enough to let those go on who waited for it.
+  var hasRoom: Bool { requests.count - overdueCount <= lookupLimit / 2 }
   var answeredShare: Double? { lately.share }
 
   subscript(transaction: UInt32) -> Request? { requests[transaction] }
@@ -57,8 +72,19 @@ struct RequestTable: Sendable {
 
   mutating func remove(_ transaction: UInt32) -> Request? {
     guard let request = requests.removeValue(forKey: transaction) else { return nil }
+    if request.isOverdue { overdueCount -= 1 }
     Self.decrement(&perEndpoint, request.endpoint)
     Self.decrement(&perHost, .host(request.endpoint.address))
+    return request
+  }
+
+  /// The request that is overdue from now on; nil if it was answered.
+  mutating func takeOverdue(_ transaction: UInt32) -> Request? {
+    guard let request = requests[transaction] else { return nil }
+    if !request.isOverdue {
+      requests[transaction]?.isOverdue = true
+      overdueCount += 1
+    }
     return request
   }
 

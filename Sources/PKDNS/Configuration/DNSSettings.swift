@@ -32,6 +32,8 @@ extension PKDNSConfiguration {
     public var udpSize: UInt16 = 1232
     /// `extended_errors`: whether answers say why (RFC 8914).
     public var extendedErrors = true
+    /// `nsid`: what clients that ask are told about which of several servers has answered (RFC 5001); empty: nothing.
+    public var nsid = ""
     /// `cookie_secret`: 32 hexadecimal digits that servers with one address share (RFC 9018); nil: a random one.
     public var cookieSecret: CookieSecret?
     /// `forward_private_reverse`: whether reverse names of private addresses are forwarded.

@@ -11,7 +11,7 @@ struct DesignatedResolvers {
     guard let name = configuration.tls?.name.flatMap({ DomainName(configured: $0) }) else { return }
     let https = configuration.https
     if let endpoint = https.encrypted.first {
-      add(name, priority: 1, protocols: ["h2", "http/1.1"], endpoint, usualPort: 443, path: https.path + "{?dns}")
+      add(name, priority: 1, protocols: ["h2", "http/1.1"], endpoint, usualPort: 443, path: https.paths[0] + "{?dns}")
     }
     if let endpoint = configuration.tls?.listen.first {
       add(name, priority: 2, protocols: ["dot"], endpoint, usualPort: 853, path: nil)

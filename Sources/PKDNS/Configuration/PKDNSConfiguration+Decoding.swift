@@ -15,6 +15,7 @@ extension PKDNSConfiguration.GeneralSettings: Decodable {
     case dnsOverHTTPSocket = "dns_over_http_socket"
     case packetCacheFile = "packet_cache_file"
     case drainTimeout = "drain_timeout"
+    case reloadsOnChange = "reload_on_change"
   }
 
   /// Decodes `[general]`.
@@ -33,13 +34,14 @@ extension PKDNSConfiguration.GeneralSettings: Decodable {
     verbose = try values.decode(.verbose, default: verbose)
     loops = try values.decode(.loops, default: loops, in: 0...64)
     packetCacheFile = try values.decodeIfPresent(String.self, forKey: .packetCacheFile).map(directory.path)
+    reloadsOnChange = try values.decode(.reloadsOnChange, default: reloadsOnChange)
     drainTimeout = try values.decode(.drainTimeout, default: drainTimeout, in: .zero...(.seconds(60)))
   }
 }
 
 extension PKDNSConfiguration.DNSSettings: Decodable {
   private enum Key: String, CodingKey {
-    case deadline
+    case deadline, nsid
     case minimumTTL = "min_ttl"
     case maximumTTL = "max_ttl"
     case rateLimit = "query_rate_limit"
@@ -82,6 +84,10 @@ extension PKDNSConfiguration.DNSSettings: Decodable {
       try values.texts(.cookieSecret, "32 hexadecimal digits", count: 1) {
         Hex.decode($0).flatMap { CookieSecret($0) }
       }?.first
+    if let text = try values.decodeIfPresent(String.self, forKey: .nsid) {
+      guard text.utf8.count <= 64 else { throw values.invalid(.nsid, "at most 64 bytes can be told") }
+      nsid = text
+    }
     forwardsPrivateReverse = try values.decode(.forwardsPrivateReverse, default: forwardsPrivateReverse)
     trustsForwardedAD = try values.decode(.trustsForwardedAD, default: trustsForwardedAD)
     marksVerifiedKeyData = try values.decode(.marksVerifiedKeyData, default: marksVerifiedKeyData)
@@ -192,14 +198,24 @@ extension PKDNSConfiguration.HTTPSSettings: Decodable {
     let values = try decoder.container(keyedBy: Key.self)
     encrypted = try values.texts(.listen, "ADDRESS[:PORT]", count: 16) { Endpoint($0, defaultPort: 443) } ?? encrypted
     plain = try values.texts(.plain, "ADDRESS[:PORT]", count: 16) { Endpoint($0, defaultPort: 80) } ?? plain
-    path = try values.decode(.path, default: path)
-    let isAllowed = path.utf8.allSatisfy { (0x21...0x7e).contains($0) && !"?#{}%".utf8.contains($0) }
-    guard path.utf8.first == UInt8(ascii: "/"), path.utf8.count > 1, isAllowed else {
-      throw values.invalid(.path, "\"\(path)\" is not a path such as /dns-query")
+    paths = try values.texts(.path, "a path such as /dns-query", count: 16) { Self.path($0) } ?? paths
+    guard !paths.isEmpty, Set(paths).count == paths.count else {
+      throw values.invalid(.path, "a list of different paths such as [\"/dns-query\"] is needed")
     }
     trustedProxies = try values.blocks(.trustedProxies) ?? trustedProxies
     json = try values.decode(.json, default: json)
     connections = try values.decode(.connections, default: connections, in: 1...1_000_000)
+  }
+}
+
+extension PKDNSConfiguration.HTTPSSettings {
+  /// Paths that have a meaning of their own.
+  private static let takenPaths = ["/resolve", "/pkarr", "/apple.mobileconfig"]
+
+  private static func path(_ text: String) -> String? {
+    let isAllowed = text.utf8.allSatisfy { (0x21...0x7e).contains($0) && !"?#{}%".utf8.contains($0) }
+    guard text.utf8.first == UInt8(ascii: "/"), text.utf8.count > 1, isAllowed else { return nil }
+    return takenPaths.contains(text) || text.hasPrefix("/pkarr/") ? nil : text
   }
 }
 
@@ -224,7 +240,7 @@ extension StreamLimits: Decodable {
 
 extension PKDNSConfiguration.AccessSettings: Decodable {
   private enum Key: String, CodingKey {
-    case allow, deny, unlimited
+    case allow, deny, unlimited, proxies
     case blockedNames = "blocked_names"
   }
 
@@ -234,6 +250,7 @@ extension PKDNSConfiguration.AccessSettings: Decodable {
     allow = try values.blocks(.allow) ?? allow
     deny = try values.blocks(.deny) ?? deny
     unlimited = try values.blocks(.unlimited) ?? unlimited
+    proxies = try values.blocks(.proxies) ?? proxies
     blockedNames =
       try values.texts(.blockedNames, "a domain name", count: 100_000) { DomainName(configured: $0) } ?? blockedNames
   }

@@ -10,6 +10,7 @@ extension PKDNSConfiguration {
     policy.suffixes = dht.suffixes
     policy.maximumUDPSize = dns.udpSize
     policy.extendedErrors = dns.extendedErrors
+    policy.serverIdentifier = Array(dns.nsid.utf8)
     policy.keepaliveUnits = UInt16(clamping: streams.idle.components.seconds * 10)
     policy.marksVerifiedKeyData = dns.marksVerifiedKeyData
     policy.trustsForwardedAD = dns.trustsForwardedAD
@@ -19,6 +20,7 @@ extension PKDNSConfiguration {
     applyKeys(to: &policy, own.map(\.address).filter { !$0.isUnspecified })
     policy.local.forwardsPrivateReverseNames = dns.forwardsPrivateReverse
     policy.local.blocked = Set(access.blockedNames)
+    policy.local.petnames = names
     let resolvers = DesignatedResolvers(self)
     policy.local.designatedResolvers = resolvers.bindings
     policy.local.designatedAddresses = resolvers.addresses

@@ -4,6 +4,7 @@ import DNSResolution
 import DNSWire
 import EventLoops
 import Logging
+import Pkarr
 import PkarrClient
 
 /// What a DNS server can be told, from a file (``load(_:)``) or by a program. The files of pkdns work unchanged: its keys
@@ -23,6 +24,8 @@ public struct PKDNSConfiguration: Hashable, Sendable {
   public var streams = StreamLimits()
   /// `[access]`: who is served.
   public var access = AccessSettings()
+  /// `[names]`: names that people can remember, each one label in lower case, and the keys that they stand for.
+  public var names: [DomainName: PublicKey] = [:]
   /// `[admin]`: where those who run it look.
   public var admin = AdminSettings()
   /// `[log]`: what is told about the work.
@@ -33,7 +36,7 @@ public struct PKDNSConfiguration: Hashable, Sendable {
 }
 
 extension PKDNSConfiguration: Decodable {
-  private enum Key: String, CodingKey { case general, dns, dht, tls, https, streams, access, admin, log }
+  private enum Key: String, CodingKey { case general, dns, dht, tls, https, streams, access, names, admin, log }
 
   /// Decodes the root of a file.
   public init(from decoder: any Decoder) throws {
@@ -48,6 +51,10 @@ extension PKDNSConfiguration: Decodable {
     if let endpoint = general.dnsOverHTTPSocket { https.plain.append(endpoint) }
     streams = try values.decode(.streams, default: streams)
     access = try values.decode(.access, default: access)
+    names = try values.decodeIfPresent(PetnameTable.self, forKey: .names)?.names ?? names
+    if !names.isEmpty, dht.suffixes.isEmpty {
+      throw values.invalid(.names, "names stand below a suffix, and dht.top_level_domain is empty")
+    }
     admin = try values.decode(.admin, default: admin)
     log = try values.decode(.log, default: log)
     if general.verbose { log.level = min(log.level, .debug) }
@@ -90,6 +97,8 @@ extension PKDNSConfiguration {
     public var loops = 1
     /// `packet_cache_file`: where packets are kept over restarts; nil: nowhere.
     public var packetCacheFile: String?
+    /// `reload_on_change`: whether the file and the certificates are read again when they change, without `SIGHUP`.
+    public var reloadsOnChange = false
     /// `drain_timeout`: how long queries may go on after the server was told to stop.
     public var drainTimeout = Duration.seconds(3)
 
@@ -161,8 +170,8 @@ extension PKDNSConfiguration {
     public var encrypted: [Endpoint] = []
     /// `plain_listen` and `general.dns_over_http_socket`: addresses without, for a proxy in front.
     public var plain: [Endpoint] = []
-    /// `path`: where DNS messages are taken.
-    public var path = "/dns-query"
+    /// `path`: where DNS messages are taken; the first is the one that clients are told.
+    public var paths = ["/dns-query"]
     /// `trusted_proxies`: whose `x-forwarded-for` is believed.
     public var trustedProxies: [AddressPrefix] = []
     /// `json`: whether questions in the form of an address are answered as JSON.
@@ -182,6 +191,9 @@ extension PKDNSConfiguration {
     public var deny: [AddressPrefix] = []
     /// `unlimited`: who is under no limit.
     public var unlimited: [AddressPrefix] = []
+    /// `proxies`: who says in front of each connection and datagram who the client is (PROXY protocol, version 2), and nothing
+    /// else.
+    public var proxies: [AddressPrefix] = []
     /// `blocked_names`: names that do not exist for our clients, with all below them.
     public var blockedNames: [DomainName] = []
 

@@ -24,15 +24,16 @@ final class HTTPSHandler: Sendable {
   /// Most bytes of a body that is refused.
   static let discardedBodyLimit: UInt64 = 1 << 20
 
-  let path: String
+  private let paths: [String]
   private let shards: [ResolverShard]
   private let settings: LockedValue<Settings>
   private let servesJSON: Bool
 
-  /// `shards`: one for each loop that serves requests.
-  init(_ shards: [ResolverShard], path: String, servesJSON: Bool, settings: Settings) {
+  /// `shards`: one for each loop that serves requests. `paths`: where messages are taken, at least one; people are told the
+  /// first.
+  init(_ shards: [ResolverShard], paths: [String], servesJSON: Bool, settings: Settings) {
     self.shards = shards
-    self.path = path
+    self.paths = paths
     self.servesJSON = servesJSON
     self.settings = LockedValue(settings)
   }
@@ -43,21 +44,23 @@ final class HTTPSHandler: Sendable {
   /// The handler of all requests.
   var handler: HTTPHandler {
     var router = HTTPRouter()
-    router.on(.get, path) { request, _ in try await self.get(request) }
-    router.on(.post, path) { request, _ in
-      do {
-        return try await self.post(request)
-      } catch {
-        await Self.discardBody(request)
-        throw error
+    for path in paths {
+      router.on(.get, path) { request, _ in try await self.get(request) }
+      router.on(.post, path) { request, _ in
+        do {
+          return try await self.post(request)
+        } catch {
+          await Self.discardBody(request)
+          throw error
+        }
       }
     }
     if servesJSON { router.on(.get, "/resolve") { request, _ in try await self.json(request) } }
     router.on(.get, "/pkarr/{key}") { request, parameters in
       try await self.packet(request, parameters["key"] ?? "")
     }
-    router.on(.get, "/apple.mobileconfig") { request, _ in AppleProfile.response(request, path: self.path) }
-    router.on(.get, "/") { request, _ in LandingPage.response(request, path: self.path) }
+    router.on(.get, "/apple.mobileconfig") { request, _ in AppleProfile.response(request, path: self.paths[0]) }
+    router.on(.get, "/") { request, _ in LandingPage.response(request, path: self.paths[0]) }
     let routes = router
     return { request in
       if request.method == .options { return Self.preflight(request) }
@@ -89,7 +92,7 @@ final class HTTPSHandler: Sendable {
     }
     guard let text = parameters.first(where: { $0.name == "dns" })?.value else {
       if servesJSON, parameters.contains(where: { $0.name == "name" }) { return try await json(request) }
-      if LandingPage.isWanted(by: request.fields) { return LandingPage.response(request, path: path) }
+      if LandingPage.isWanted(by: request.fields) { return LandingPage.response(request, path: paths[0]) }
       throw HTTPRefusal(.badRequest, "A DNS message is expected in the parameter dns (RFC 8484).")
     }
     try requireAcceptable(request)

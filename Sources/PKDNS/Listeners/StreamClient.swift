@@ -10,7 +10,11 @@ import TLS
 final class StreamClient: DescriptorHandler, @unchecked Sendable {
   private unowned let streams: StreamService
   private let transport: StreamTransport
-  private let origin: QueryOrigin
+  private var origin: QueryOrigin
+  /// Reads who the client is, if a proxy says so first.
+  private var proxyHeader: ProxyHeaderReader?
+  /// The other end, which counts for the limit of connections; nil for a proxy.
+  let address: IPAddress?
   /// The place in the service's list; -1 outside of it.
   var index = -1
 
@@ -38,8 +42,12 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
   private static let readsPerTurn = 8
   private static let outputHighWater = 256 << 10
 
-  init(_ socket: StreamSocket, _ peer: Endpoint, tls: TLSServerContext?, on streams: StreamService) throws {
+  init(
+    _ socket: StreamSocket, _ peer: Endpoint, isProxied: Bool, tls: TLSServerContext?, on streams: StreamService
+  ) throws {
     self.streams = streams
+    address = isProxied ? nil : peer.address
+    if isProxied { proxyHeader = ProxyHeaderReader() }
     let session = try tls.map { try TLSSession(accepting: $0, descriptor: socket.descriptor) }
     transport = StreamTransport(socket, session)
     origin = QueryOrigin(peer, session == nil ? .tcp : .tls)
@@ -48,9 +56,10 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
       MonotonicClock.now &+ (session == nil ? streams.limits.idle : streams.limits.handshake).clampedNanoseconds
   }
 
-  var address: IPAddress { origin.client.address }
   /// True if nothing is under way.
-  var isIdle: Bool { isHandshakeDone && pending.isEmpty && outputCount == 0 && frames.bufferedBytes == 0 }
+  var isIdle: Bool {
+    isHandshakeDone && proxyHeader == nil && pending.isEmpty && outputCount == 0 && frames.bufferedBytes == 0
+  }
   private var outputCount: Int { output.count - outputStart }
   private var loop: EventLoop { streams.loop }
   private var hasRoom: Bool {
@@ -82,7 +91,7 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
     if isInTurn || isClosed { return }
     isInTurn = true
     do {
-      if try shakeHands() {
+      if try readProxyHeader(), try shakeHands() {
         streams.shard.beginBatch()
         answerHeld()
         try read()
@@ -107,6 +116,15 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
       isTurnScheduled = false
       turn()
     }
+  }
+
+  /// True once it is known who the client is.
+  private func readProxyHeader() throws -> Bool {
+    guard proxyHeader != nil else { return true }
+    guard case .complete(let header)? = try proxyHeader?.read(from: transport.socket) else { return false }
+    proxyHeader = nil
+    if let client = header.client { origin = QueryOrigin(client, origin.transport) }
+    return true
   }
 
   private func shakeHands() throws -> Bool {

@@ -7,6 +7,7 @@ import TLS
 final class StreamService: @unchecked Sendable {
   let shard: ResolverShard
   var limits: StreamLimits
+  private let proxies: [AddressPrefix]
   var counts = StreamCounts()
   /// Input of whichever client is being read from.
   let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
@@ -21,9 +22,11 @@ final class StreamService: @unchecked Sendable {
 
   private static let sweepInterval = Duration.milliseconds(500)
 
-  init(_ shard: ResolverShard, limits: StreamLimits) {
+  /// `proxies` say in front of each connection who the client is.
+  init(_ shard: ResolverShard, limits: StreamLimits, proxies: [AddressPrefix]) {
     self.shard = shard
     self.limits = limits
+    self.proxies = proxies
   }
 
   deinit {
@@ -44,12 +47,13 @@ final class StreamService: @unchecked Sendable {
   private func accept(_ socket: StreamSocket, _ tls: TLSServerContext?) {
     // Unix sockets have no address; whoever may use them is on this machine.
     let peer = socket.peer ?? Endpoint(.loopbackV4, port: 0)
-    guard hasRoom(for: peer.address) else {
+    let isProxied = socket.peer != nil && proxies.contains { $0.contains(peer.address) }
+    guard hasRoom(for: isProxied ? nil : peer.address) else {
       counts.refused += 1
       return socket.close()
     }
     do {
-      let client = try StreamClient(socket, peer, tls: tls, on: self)
+      let client = try StreamClient(socket, peer, isProxied: isProxied, tls: tls, on: self)
       try client.open()
       add(client)
     } catch {
@@ -57,10 +61,10 @@ final class StreamService: @unchecked Sendable {
     }
   }
 
-  private func hasRoom(for address: IPAddress) -> Bool {
+  private func hasRoom(for address: IPAddress?) -> Bool {
     if isDraining { return false }
     let limit = limits.connectionsPerAddress
-    if limit > 0, clientsByAddress[address, default: 0] >= limit { return false }
+    if let address, limit > 0, clientsByAddress[address, default: 0] >= limit { return false }
     if clients.count < limits.connections { return true }
     guard let idle = clients.filter(\.isIdle).min(by: { $0.deadline < $1.deadline }) else { return false }
     idle.close()
@@ -71,7 +75,7 @@ final class StreamService: @unchecked Sendable {
     counts.accepted += 1
     client.index = clients.count
     clients.append(client)
-    clientsByAddress[client.address, default: 0] += 1
+    if let address = client.address { clientsByAddress[address, default: 0] += 1 }
     if sweepTimer == nil { scheduleSweep() }
   }
 
@@ -84,8 +88,9 @@ final class StreamService: @unchecked Sendable {
       clients[index] = last
       last.index = index
     }
-    let count = clientsByAddress[client.address, default: 0]
-    clientsByAddress[client.address] = count > 1 ? count - 1 : nil
+    guard let address = client.address else { return }
+    let count = clientsByAddress[address, default: 0]
+    clientsByAddress[address] = count > 1 ? count - 1 : nil
   }
 
   private func scheduleSweep() {

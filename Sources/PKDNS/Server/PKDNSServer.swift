@@ -28,6 +28,8 @@ public final class PKDNSServer: Sendable {
     /// Sockets that somebody else opened, such as systemd, with their names: they are served in the place of
     /// `general.socket`; those named `tls`, `https`, `http` and `admin` in the place of those of their tables.
     public var inheritedSockets: [(descriptor: Int32, name: String)] = []
+    /// Who wants to hear when the server is ready, reloads and ends, and that it is alive.
+    public var serviceManager: ServiceManager?
     /// Changes how the DHT and the relays are used, after the configuration was applied.
     public var configureClient: (@Sendable (inout PkarrClientConfiguration) -> Void)?
 
@@ -126,15 +128,29 @@ public final class PKDNSServer: Sendable {
     defer { signals.cancel() }
     try await start()
     await onStart(self)
+    let manager = options.serviceManager
+    manager?.tell(.ready)
+    let loops = running?.shards.map(\.loop) ?? []
+    let helpers = [
+      Task { await manager?.keepAlive(loops) },
+      Task { [configuration] in
+        guard configuration.general.reloadsOnChange else { return }
+        await FileWatch(configuration.files + [configurationFile].compactMap(\.self)).run { signals.post(.hangUp) }
+      },
+    ]
     for await signal in signals {
       guard signal == .hangUp else { break }
+      manager?.tell(.reloading)
       do throws(ConfigurationError) {
         await reload(try configurationFile.map { path throws(ConfigurationError) in try load(path) } ?? configuration)
       } catch {
         // What is in use stays in use.
         log.current.error("configuration.refused", ["error": .string("\(error)")])
       }
+      manager?.tell(.ready)
     }
+    manager?.tell(.stopping)
+    for helper in helpers { helper.cancel() }
     await shutdown()
   }
 
@@ -158,10 +174,11 @@ extension PKDNSConfiguration {
     var names: [String] = []
     if general.sockets != new.general.sockets { names.append("general.socket") }
     if general.loops != new.general.loops { names.append("general.loops") }
+    if general.reloadsOnChange != new.general.reloadsOnChange { names.append("general.reload_on_change") }
     if general.packetCacheFile != new.general.packetCacheFile { names.append("general.packet_cache_file") }
     if general.forwardAuthorities != new.general.forwardAuthorities { names.append("general.forward_authorities") }
     if tls != new.tls { names.append("tls") }
-    if https.encrypted != new.https.encrypted || https.plain != new.https.plain || https.path != new.https.path
+    if https.encrypted != new.https.encrypted || https.plain != new.https.plain || https.paths != new.https.paths
       || https.json != new.https.json || https.connections != new.https.connections
     {
       names.append("https")
@@ -170,6 +187,7 @@ extension PKDNSConfiguration {
     if networks != (new.dht.usesDHT, new.dht.relays, new.dht.bootstrap, new.dht.isIsolated, new.dht.tableFile) {
       names.append("dht")
     }
+    if access.proxies != new.access.proxies { names.append("access.proxies") }
     if admin != new.admin { names.append("admin") }
     return names
   }

@@ -87,6 +87,34 @@ final class ResolverShard: @unchecked Sendable {
     return await answerOnLoop(query, origin)
   }
 
+  /// The answer to a query of this machine, if there is one, and the steps that led to it.
+  func trace(_ query: [UInt8]) async -> (reply: [UInt8]?, steps: [ResolutionTrace.Step]) {
+    await Task(executorPreference: loop) { await self.traceOnLoop(query) }.value
+  }
+
+  private nonisolated(nonsending) func traceOnLoop(
+    _ query: [UInt8]
+  ) async -> (reply: [UInt8]?, steps: [ResolutionTrace.Step]) {
+    if isClosed { return (nil, []) }
+    let origin = QueryOrigin(Endpoint(.loopbackV4, port: 0), .https)
+    let (now, wallClock) = time
+    let (disposition, trace) = resolver.trace(
+      query.span.bytes, from: origin, now: now, wallClock: wallClock, into: room)
+    switch disposition {
+    case .reply(let count):
+      let reply = [UInt8](room[..<count])
+      settle()
+      return (reply, trace.steps)
+    case .drop: return (nil, trace.steps)
+    case .pending(let id):
+      let reply = await withUnsafeContinuation { continuation in
+        sinks[id] = Waiting(sink: .task(continuation), since: now, origin: origin, query: queryLog.isOn ? query : [])
+        settle()
+      }
+      return (reply, trace.steps)
+    }
+  }
+
   private nonisolated(nonsending) func answerOnLoop(_ query: [UInt8], _ origin: QueryOrigin) async -> [UInt8]? {
     if isClosed { return nil }
     let (now, wallClock) = time

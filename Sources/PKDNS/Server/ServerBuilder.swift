@@ -94,7 +94,7 @@ struct ServerBuilder {
     await restore(shards)
     let (streams, datagrams) = try await listen(shards)
     let handler = HTTPSHandler(
-      shards, path: configuration.https.path, servesJSON: configuration.https.json,
+      shards, paths: configuration.https.paths, servesJSON: configuration.https.json,
       settings: HTTPSHandler.Settings(configuration))
     let reader = ServerStatusReader(
       version: options.version, shards: shards, streams: streams, datagrams: datagrams, network: network,
@@ -180,8 +180,10 @@ struct ServerBuilder {
     var services: [StreamService] = []
     var datagrams: [[DatagramService]] = []
     for (index, shard) in shards.enumerated() {
-      let service = StreamService(shard, limits: configuration.streams)
-      let sockets = listeners.datagrams[index].map { DatagramService($0, shard) }
+      let service = StreamService(shard, limits: configuration.streams, proxies: configuration.access.proxies)
+      let sockets = listeners.datagrams[index].map {
+        DatagramService($0, shard, proxies: configuration.access.proxies)
+      }
       let (streams, tls) = (listeners.streams[index], tls)
       let failure: SystemError? = await shard.loop.submit {
         do throws(SystemError) {
@@ -217,6 +219,8 @@ struct ServerBuilder {
       if name == "https" { settings.maximumConnectionsPerAddress = configuration.streams.connectionsPerAddress }
       if settings.maximumConnectionsPerAddress == 0 { settings.maximumConnectionsPerAddress = nil }
       settings.maximumBodyBytes = HTTPSHandler.discardedBodyLimit
+      let proxies = configuration.access.proxies
+      if !proxies.isEmpty { settings.isProxy = { address in proxies.contains { $0.contains(address) } } }
       let server = try await start(settings, addresses.first, on: loops, handler.handler)
       endpoints.https += server.localEndpoints
     }

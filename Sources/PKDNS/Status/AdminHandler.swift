@@ -23,6 +23,7 @@ final class AdminHandler: Sendable {
     router.on(.get, "/metrics") { _, _ in ServerMetrics.response(await status.read()) }
     router.on(.get, "/healthz") { _, _ in Self.json(.ok, ["status": "ok", "version": .string(status.version)]) }
     for path in ["/readyz", "/health"] { router.on(.get, path) { _, _ in Self.readiness(await status.read()) } }
+    router.on(.get, "/lookup") { request, _ in try await self.lookUp(request) }
     router.on(.post, "/flush") { request, _ in try await self.flush(request) }
     let routes = router
     return { request in
@@ -64,6 +65,23 @@ final class AdminHandler: Sendable {
             }),
         ],
       ])
+  }
+
+  /// `GET /lookup?name=NAME[&type=TYPE][&form=text]`: the answer, and the steps that led to it, of the first thread.
+  private nonisolated(nonsending) func lookUp(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let parameters = request.target.parameters ?? []
+    func value(_ name: String) -> String? { parameters.first { $0.name == name }?.value }
+    guard let text = value("name"), let name = try? DomainName(text) else {
+      throw HTTPRefusal(.badRequest, "The parameter name is missing or no domain name.")
+    }
+    let typeText = value("type") ?? "A"
+    guard let type = UInt16(typeText).map(RecordType.init(rawValue:)) ?? RecordType(typeText) else {
+      throw HTTPRefusal(.badRequest, "The parameter type is no record type.")
+    }
+    let (reply, steps) = await shards[0].trace(WireQuery(name, type).bytes)
+    let report = LookupReport(steps: steps, reply: reply)
+    guard value("form") == "text" else { return Self.json(.ok, report.json) }
+    return .text(report.text)
   }
 
   /// `POST /flush?name=NAME[&subtree=1]`, or a key in the place of the name.

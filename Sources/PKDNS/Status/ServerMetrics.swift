@@ -30,15 +30,12 @@ enum ServerMetrics {
       QueryOrigin.Transport.allCases.map { transport in
         ([("transport", "\(transport)")], Double(status.sum { $0.queries[Int(transport.rawValue)] }))
       })
-    let codes = [
-      "noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "6", "7", "8", "9", "10", "11", "12", "13",
-      "14",
-      "15", "badvers",
-    ]
+    let names = [0: "noerror", 1: "formerr", 2: "servfail", 3: "nxdomain", 4: "notimp", 5: "refused"]
+    let codes = (0...15).map { ($0, names[$0] ?? "\($0)") } + [(16, "badvers"), (23, "badcookie")]
     text.add(
       "pubky_dns_responses_total", .counter,
       "Answers by response code; many servfail mean that name servers or the DHT cannot be reached.",
-      codes.enumerated().map { index, name in ([("code", name)], Double(status.sum { $0.responses[index] })) })
+      codes.map { index, name in ([("code", name)], Double(status.sum { $0.responses[index] })) })
     text.add(
       "pubky_dns_not_queries_total", .counter, "Messages that are no queries; many mean a flood.",
       Double(status.sum(\.notQueries)))

@@ -38,6 +38,8 @@ public final class RelayServer: Sendable {
     /// Listening sockets that somebody else opened, such as systemd: they are served in the place of `http.host` and
     /// `http.unix_socket`, whose addresses they may have.
     public var inheritedSockets: [Int32] = []
+    /// Who wants to hear when the relay is ready, reloads and ends, and that it is alive.
+    public var serviceManager: ServiceManager?
 
     /// The defaults.
     public init() {}
@@ -159,18 +161,24 @@ public final class RelayServer: Sendable {
     defer { signals.cancel() }
     try await start()
     await onStart(self)
+    let manager = options.serviceManager
+    manager?.tell(.ready)
+    let loops = running?.loops ?? []
+    let watchdog = Task { await manager?.keepAlive(loops) }
     for await signal in signals {
       guard signal == .hangUp else { break }
-      guard let configurationFile else {
-        await reload(configuration)
-        continue
-      }
+      manager?.tell(.reloading)
       do throws(ConfigurationError) {
-        await reload(try RelayConfiguration.load(configurationFile))
+        await reload(
+          try configurationFile.map { path throws(ConfigurationError) in try RelayConfiguration.load(path) }
+            ?? configuration)
       } catch {
         log.current.error("configuration.refused", ["error": .string("\(error)")])
       }
+      manager?.tell(.ready)
     }
+    manager?.tell(.stopping)
+    watchdog.cancel()
     await shutdown()
   }
 

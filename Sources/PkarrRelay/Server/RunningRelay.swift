@@ -17,7 +17,7 @@ struct RunningRelay: Sendable {
   let core: RelayCore
   private let servers: RelayServers
   private let tls: RelayTLS?
-  private let loops: [EventLoop]
+  let loops: [EventLoop]
   private let cache: RelayCache
 
   /// Starts everything; what was started before something fails is ended again.

@@ -92,7 +92,7 @@ enum DNSCheckCommand {
       "\(outcome.isGood ? "good" : "FAILED")\t\(outcome.server)\t\(what)\t\(milliseconds) ms\t\(text)\(reason)")
   }
 
-  private static func codeName(_ code: UInt8) -> String {
+  static func codeName(_ code: UInt8) -> String {
     let names = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"]
     return Int(code) < names.count ? names[Int(code)] : "code \(code)"
   }

@@ -48,7 +48,7 @@ enum DNSCommand {
       .init("pubky dns --config dns.toml", "Run it for others"),
       .init("pubky dns check 127.0.0.1", "Does it answer, for both kinds of names?"),
     ],
-    subcommands: [DNSCheckCommand.command, DNSFlushCommand.command],
+    subcommands: [DNSCheckCommand.command, DNSLookupCommand.command, DNSFlushCommand.command],
     action: { arguments, console in
       let settings = DNSSettingsFile(arguments)
       let file = try settings.find()
@@ -119,6 +119,7 @@ enum DNSCommand {
     var options = PKDNSServer.Options()
     options.version = Pubky.version
     options.inheritedSockets = SocketActivation.take()
+    options.serviceManager = ServiceManager.take()
     let level = arguments[LogOptions.level]
     let isVerbose = arguments[LogOptions.verbose]
     let format = arguments[LogOptions.format]

@@ -64,6 +64,7 @@ enum RelayCommand {
     var options = RelayServer.Options()
     options.version = Pubky.version
     options.inheritedSockets = SocketActivation.take().map(\.descriptor)
+    options.serviceManager = ServiceManager.take()
     let asked = try arguments[filter].map { text throws(CommandError) in try traceLevel(text) }
     let level = arguments[LogOptions.level] ?? asked ?? (arguments[LogOptions.verbose] ? .info : nil)
     let format = arguments[LogOptions.format]

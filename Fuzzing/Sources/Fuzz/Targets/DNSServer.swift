@@ -2,6 +2,7 @@ import Addresses
 import Cryptography
 import DNSResolution
 import DNSWire
+import EventLoops
 import HTTP
 import WireFormat
 
@@ -9,15 +10,26 @@ import WireFormat
 
 extension FuzzTarget {
   /// What reaches the DNS server around its resolver: answers of name servers, streams of clients, answers that are told over
-  /// HTTP, and what stands in addresses and fields. The first byte says which.
+  /// HTTP, what stands in addresses and fields, and what proxies say in front (255). The first byte says which.
   static let dnsServer = FuzzTarget(name: "dns-server", maximumLength: 2048) { input in
     guard let kind = input.first else { return }
     let bytes = Array(input.dropFirst())
+    if kind == 255 { return checkProxyHeader(bytes) }
     switch kind % 4 {
     case 0: checkForwarding(bytes)
     case 1: checkFrames(bytes)
     case 2: checkAnswer(bytes)
     default: checkTexts(String(decoding: bytes, as: UTF8.self))
+    }
+  }
+
+  /// A header is as long as it says, and lies within what has come.
+  private static func checkProxyHeader(_ bytes: [UInt8]) {
+    withCopy(of: bytes) { copy in
+      let span = RawSpan(_unsafeBytes: copy)
+      guard let header = ProxyHeader(span) else { return }
+      require(header.byteCount <= min(bytes.count, ProxyHeader.maximumLength), "a header beyond its bytes")
+      require(ProxyHeader.length(fixed: span) == header.byteCount, "two lengths of one header")
     }
   }
 

@@ -1,0 +1,99 @@
+import EventLoops
+import Foundation
+import Testing
+
+/// A Unix socket on which a service manager hears of its services.
+private final class NotifySocket {
+  let path: String
+  private let descriptor: Int32
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.appending(path: "notify-\(UUID().uuidString)").path
+    descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let result = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(result == 0)
+  }
+
+  deinit {
+    close(descriptor)
+    unlink(path)
+  }
+
+  /// The next datagram; waits for it.
+  func next() -> String {
+    var buffer = [UInt8](repeating: 0, count: 256)
+    let count = recv(descriptor, &buffer, buffer.count, 0)
+    return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+  }
+
+  /// True if nothing waits.
+  var isEmpty: Bool {
+    var byte: UInt8 = 0
+    return recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT)) < 0
+  }
+}
+
+@Suite("A service manager", .serialized)
+struct ServiceManagerTests {
+  @Test("it hears each state in the words of sd_notify, one datagram for each")
+  func states() throws {
+    let socket = try NotifySocket()
+    let manager = ServiceManager(path: socket.path)
+    manager.tell(.ready)
+    #expect(socket.next() == "READY=1")
+    manager.tell(.reloading)
+    #expect(socket.next().wholeMatch(of: /RELOADING=1\nMONOTONIC_USEC=\d+/) != nil)
+    manager.tell(.stopping)
+    #expect(socket.next() == "STOPPING=1")
+    manager.tell(.alive)
+    #expect(socket.next() == "WATCHDOG=1")
+    #expect(socket.isEmpty)
+  }
+
+  @Test("a manager that does not listen, or a path that is too long, stops nothing")
+  func absent() {
+    for path in ["/nowhere/notify", "@nobody-\(UUID().uuidString)", "/" + String(repeating: "x", count: 200)] {
+      ServiceManager(path: path).tell(.ready)
+    }
+  }
+
+  @Test("it hears that the service is alive as long as its loops are, until the task is cancelled")
+  func watchdog() async throws {
+    let socket = try NotifySocket()
+    let loop = try EventLoop(name: "alive")
+    try loop.start()
+    let manager = ServiceManager(path: socket.path, watchdog: .milliseconds(2))
+    let task = Task { await manager.keepAlive([loop]) }
+    for _ in 0..<3 { #expect(socket.next() == "WATCHDOG=1") }
+    task.cancel()
+    await task.value
+    // Without a watchdog there is nothing to do.
+    await ServiceManager(path: socket.path).keepAlive([loop])
+    await loop.shutdown()
+  }
+
+  @Test("the environment names it, once, and its watchdog if that is meant for this process")
+  func environment() {
+    func take(_ values: [String: String]) -> ServiceManager? {
+      for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] { unsetenv(name) }
+      for (name, value) in values { setenv(name, value, 1) }
+      return ServiceManager.take()
+    }
+    #expect(take([:]) == nil)
+    #expect(take(["NOTIFY_SOCKET": "relative"]) == nil)
+    #expect(take(["NOTIFY_SOCKET": "@"]) == nil)
+    #expect(take(["NOTIFY_SOCKET": "@name"])?.watchdog == nil)
+    let mine = ["NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "\(getpid())"]
+    #expect(take(mine)?.watchdog == .seconds(30))
+    #expect(getenv("NOTIFY_SOCKET") == nil && getenv("WATCHDOG_USEC") == nil)
+    #expect(take(mine.merging(["WATCHDOG_PID": "1"]) { $1 })?.watchdog == nil)
+    #expect(take(mine.merging(["WATCHDOG_USEC": "-5"]) { $1 })?.watchdog == nil)
+  }
+}
