@@ -67,7 +67,7 @@ let package = Package(
     module("Mainline", ["MainlineProtocol", "EventLoops", "Cryptography", "Addresses"]),
     module("PkarrStore", ["CLMDB", "Pkarr", "EventLoops", "Cryptography", "WireFormat"]),
 
-    // Floor 8: publishing and resolving over every network.
+    // Floor 8: publishing, resolving and keeping alive, over every network.
     module(
       "PkarrClient",
       [
@@ -75,11 +75,19 @@ let package = Package(
         "WireFormat", "PlainText",
       ]),
 
+    module(
+      "Republisher",
+      [
+        "PkarrClient", "PkarrStore", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Configuration",
+        "Cryptography", "WireFormat", "PlainText",
+      ]),
+
     // Floor 9: services.
     module(
       "PkarrRelay",
       [
-        "CWebApp", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline", "MainlineProtocol", "EventLoops",
+        "CWebApp", "Republisher", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline", "MainlineProtocol",
+        "EventLoops",
         "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat", "PlainText",
       ]),
 
@@ -92,17 +100,10 @@ let package = Package(
     module(
       "PKDNS",
       [
-        "DNSResolution", "PkarrClient", "PkarrStore", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline",
+        "DNSResolution", "Republisher", "PkarrClient", "PkarrStore", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline",
         "MainlineProtocol", "EventLoops", "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat",
         "PlainText",
       ]),
-    module(
-      "Republisher",
-      [
-        "PkarrClient", "PkarrStore", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography",
-        "WireFormat",
-      ]),
-
     // Beside the floors: a network in one process.
     module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
 
@@ -143,7 +144,8 @@ let package = Package(
       name: "StoreWriter", dependencies: ["PkarrStore", "Pkarr"], path: "Tests/StoreWriter", swiftSettings: swift),
     tests("PkarrStoreTests", ["PkarrStore", "Pkarr", "Cryptography", "EventLoops", "StoreWriter"]),
     tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),
-    tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
+    tests(
+      "PkarrRelayTests", ["PkarrRelay", "Republisher", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
     tests("PkarrSiteTests", ["PkarrSite", "PkarrClient", "Pkarr", "HTTP", "Mainline", "Addresses"]),
     tests(
       "PKDNSTests",
