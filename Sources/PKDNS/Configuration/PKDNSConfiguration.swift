@@ -5,6 +5,7 @@ import DNSWire
 import EventLoops
 import Logging
 import PkarrClient
+import Republisher
 
 /// What a DNS server can be told, from a file (``load(_:)``) or by a program. The files of pkdns work unchanged: its keys
 /// keep their names, meanings and defaults.
@@ -23,6 +24,8 @@ public struct PKDNSConfiguration: Hashable, Sendable {
   public var streams = StreamLimits()
   /// `[access]`: who is served.
   public var access = AccessSettings()
+  /// `[republish]`: the packets that are kept alive in the DHT because they are asked for; nil: none.
+  public var republish: PacketKeeperSettings?
   /// `[admin]`: where those who run it look.
   public var admin = AdminSettings()
   /// `[log]`: what is told about the work.
@@ -33,7 +36,7 @@ public struct PKDNSConfiguration: Hashable, Sendable {
 }
 
 extension PKDNSConfiguration: Decodable {
-  private enum Key: String, CodingKey { case general, dns, dht, tls, https, streams, access, admin, log }
+  private enum Key: String, CodingKey { case general, dns, dht, tls, https, streams, access, republish, admin, log }
 
   /// Decodes the root of a file.
   public init(from decoder: any Decoder) throws {
@@ -48,6 +51,10 @@ extension PKDNSConfiguration: Decodable {
     if let endpoint = general.dnsOverHTTPSocket { https.plain.append(endpoint) }
     streams = try values.decode(.streams, default: streams)
     access = try values.decode(.access, default: access)
+    republish = try values.decodeIfPresent(PacketKeeperSettings.self, forKey: .republish)
+    if republish != nil, !dht.usesDHT {
+      throw values.invalid(.republish, "packets are kept alive in the DHT, which dht.dht = false switches off")
+    }
     admin = try values.decode(.admin, default: admin)
     log = try values.decode(.log, default: log)
     if general.verbose { log.level = min(log.level, .debug) }
