@@ -157,10 +157,16 @@ let package = Package(
       "RepublisherTests",
       [
         "Republisher", "PkarrClient", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography",
-        "Addresses",
+        "Addresses", "PlainText",
       ]),
     tests("SimulationTests", ["MainlineSimulator"]),
-    tests("InteropTests", ["Mainline", "Pkarr", "DNSResolution"]),
+    .executableTarget(
+      name: "HostileNetwork",
+      dependencies: [
+        "MainlineSimulator", "PkarrClient", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Bencode",
+        "Cryptography", "Addresses",
+      ], path: "Tests/HostileNetwork", swiftSettings: swift),
+    tests("InteropTests", ["Mainline", "Pkarr", "DNSResolution", "HostileNetwork"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "PkarrStore", "WireFormat"]),
     tests("BrowserTests", ["pubky", "PkarrRelay", "HTTP", "Pkarr", "EventLoops", "Addresses"]),
   ],
