@@ -67,7 +67,7 @@ let package = Package(
     module("Mainline", ["MainlineProtocol", "EventLoops", "Cryptography", "Addresses"]),
     module("PkarrStore", ["CLMDB", "Pkarr", "EventLoops", "Cryptography", "WireFormat"]),
 
-    // Floor 8: publishing and resolving over every network.
+    // Floor 8: publishing, resolving and keeping alive, over every network.
     module(
       "PkarrClient",
       [
@@ -75,11 +75,19 @@ let package = Package(
         "WireFormat", "PlainText",
       ]),
 
+    module(
+      "Republisher",
+      [
+        "PkarrClient", "PkarrStore", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Configuration",
+        "Cryptography", "WireFormat", "PlainText",
+      ]),
+
     // Floor 9: services.
     module(
       "PkarrRelay",
       [
-        "CWebApp", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline", "MainlineProtocol", "EventLoops",
+        "CWebApp", "Republisher", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline", "MainlineProtocol",
+        "EventLoops",
         "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat", "PlainText",
       ]),
 
@@ -92,17 +100,10 @@ let package = Package(
     module(
       "PKDNS",
       [
-        "DNSResolution", "PkarrClient", "PkarrStore", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline",
+        "DNSResolution", "Republisher", "PkarrClient", "PkarrStore", "Pkarr", "DNSWire", "HTTP", "TLS", "Mainline",
         "MainlineProtocol", "EventLoops", "Logging", "Configuration", "Cryptography", "Addresses", "WireFormat",
         "PlainText",
       ]),
-    module(
-      "Republisher",
-      [
-        "PkarrClient", "PkarrStore", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography",
-        "WireFormat",
-      ]),
-
     // Beside the floors: a network in one process.
     module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
 
@@ -143,7 +144,8 @@ let package = Package(
       name: "StoreWriter", dependencies: ["PkarrStore", "Pkarr"], path: "Tests/StoreWriter", swiftSettings: swift),
     tests("PkarrStoreTests", ["PkarrStore", "Pkarr", "Cryptography", "EventLoops", "StoreWriter"]),
     tests("PkarrClientTests", ["PkarrClient", "PkarrStore", "Pkarr", "HTTP", "Mainline"]),
-    tests("PkarrRelayTests", ["PkarrRelay", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
+    tests(
+      "PkarrRelayTests", ["PkarrRelay", "Republisher", "PkarrClient", "PkarrStore", "Pkarr", "HTTP", "TLS", "Mainline"]),
     tests("PkarrSiteTests", ["PkarrSite", "PkarrClient", "Pkarr", "HTTP", "Mainline", "Addresses"]),
     tests(
       "PKDNSTests",
@@ -155,10 +157,16 @@ let package = Package(
       "RepublisherTests",
       [
         "Republisher", "PkarrClient", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography",
-        "Addresses",
+        "Addresses", "PlainText",
       ]),
     tests("SimulationTests", ["MainlineSimulator"]),
-    tests("InteropTests", ["Mainline", "Pkarr", "DNSResolution", "EventLoops"]),
+    .executableTarget(
+      name: "HostileNetwork",
+      dependencies: [
+        "MainlineSimulator", "PkarrClient", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Bencode",
+        "Cryptography", "Addresses",
+      ], path: "Tests/HostileNetwork", swiftSettings: swift),
+    tests("InteropTests", ["Mainline", "Pkarr", "DNSResolution", "EventLoops", "HostileNetwork"]),
     tests("EndToEndTests", ["pubky", "EventLoops", "Pkarr", "PkarrStore", "WireFormat"]),
     tests("BrowserTests", ["pubky", "PkarrRelay", "HTTP", "Pkarr", "EventLoops", "Addresses"]),
   ],

@@ -46,6 +46,9 @@ public final class MainlineNode: Sendable {
   /// The addresses and ports that the node's sockets are bound to, one of each family in use.
   public var localEndpoints: [Endpoint] { core.sockets.map(\.localEndpoint) }
 
+  /// The loop that the node lives on: what asks it often lives there as well. It ends with the node unless it was given to it.
+  public var eventLoop: EventLoop { core.loop }
+
   /// Ends the node: fails what runs, closes the sockets, and saves the routing table if a file for it was given.
   ///
   /// Throws if the table could not be written; the node has ended all the same. A second call does nothing.
@@ -73,6 +76,10 @@ public final class MainlineNode: Sendable {
 
   /// The endpoints of good nodes, longest known first: bootstrap hosts for the next start, or for others.
   public func bootstrapEndpoints() async -> [Endpoint] { await core.bootstrapEndpoints() }
+
+  /// Lets the node send so many queries a second more than `RateLimits.outgoingQueries` says, in the place of what was said
+  /// before: for work that has a limit of its own. The limits for each address that is asked stay.
+  public func allowQueries(extraPerSecond extra: Double) async { await core.allowQueries(extraPerSecond: extra) }
 
   /// Puts nodes into the routing table as if they had answered. For test networks.
   public func seed(_ nodes: [NodeContact]) async { await core.seed(nodes) }

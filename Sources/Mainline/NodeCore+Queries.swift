@@ -94,6 +94,12 @@ extension NodeCore {
 
   func bootstrapEndpoints() -> [Endpoint] { isOpen ? node.saved(at: .current).nodes.map(\.endpoint) : [] }
 
+  func allowQueries(extraPerSecond extra: Double) {
+    guard isOpen else { return }
+    node.allowQueries(extraPerSecond: extra)
+    settle()
+  }
+
   func seed(_ nodes: [NodeContact]) {
     guard isOpen else { return }
     node.seed(nodes, at: .current)

@@ -23,6 +23,19 @@ public struct RepublishPolicy: Hashable, Sendable {
   /// The defaults.
   public init() {}
 
+  /// Datagrams that a check sends: some 60 questions in a large network, and 28 puts where there are too few copies.
+  private static let datagramsPerCheck = 90.0
+  /// Checks a second without a limit of the rate.
+  private static let checksWithoutLimit = 1000.0
+
+  /// Queries a second that checks of so many keys take by this policy, for `MainlineNode.allowQueries(extraPerSecond:)`: what
+  /// a node sends by itself is too little for thousands of keys. Twice what the keys need on average, since those that come
+  /// together are checked together.
+  public func queriesPerSecond(keys: Int, isSingleRound: Bool = false) -> Double {
+    let needed = isSingleRound ? Double(keys) : 2 * Double(keys) / max(1, interval / .seconds(1))
+    return Self.datagramsPerCheck * min(needed, rate ?? Self.checksWithoutLimit)
+  }
+
   /// When to try again what has failed so many times, without jitter.
   func retryDelay(failures: Int) -> Duration {
     min(interval, firstRetry * (1 << min(max(0, failures - 1), 20)))

@@ -24,7 +24,7 @@ public struct RepublishSchedule: Sendable {
   }
 
   /// What it goes by.
-  public let policy: RepublishPolicy
+  public private(set) var policy: RepublishPolicy
   /// True if each key is checked once, and then no more.
   public let isSingleRound: Bool
 
@@ -102,6 +102,34 @@ public struct RepublishSchedule: Sendable {
     }
   }
 
+  /// Forgets a key that is not being checked; false, and nothing happens, if it is. What has become of it in this round still
+  /// counts.
+  @discardableResult
+  public mutating func remove(_ key: PublicKey) -> Bool {
+    guard let entry = entries[key] else { return true }
+    if entry.isRunning { return false }
+    entries[key] = nil
+    if !entry.isDone { unfinished -= 1 }
+    sweepQueue()
+    return true
+  }
+
+  /// Goes on by another policy. Keys whose turn would come later than an interval from now find a new place in it.
+  public mutating func change(_ new: RepublishPolicy, at now: Instant) {
+    policy = new
+    roundEnd = min(roundEnd, now.advanced(by: new.interval))
+    nextStart = min(nextStart, now)
+    let late = entries.filter {
+      now.duration(to: $0.value.due) > new.interval && !$0.value.isRunning && !$0.value.isDone
+    }
+    for key in late.keys {
+      let due = min(slot(of: key, atLeast: .zero, after: now), now.advanced(by: new.interval))
+      entries[key]!.due = due
+      queue.insert(key, due: due)
+    }
+    sweepQueue()
+  }
+
   /// Makes a key due at once, as when its zone has changed.
   public mutating func hurry(_ key: PublicKey, at now: Instant) {
     guard let entry = entries[key], !entry.isRunning else { return }
@@ -136,14 +164,33 @@ public struct RepublishSchedule: Sendable {
   /// Checks that may run at the same time: while the network is away, one.
   private var limit: Int { outages > 0 ? 1 : max(1, policy.concurrency) }
 
-  /// Drops what stands in the queue and is no longer true; false if nothing is left.
+  /// Drops what stands at the head of the queue and is no longer true; false if nothing is left.
   private mutating func dropStale() -> Bool {
     while let first = queue.first {
-      if let entry = entries[first.key], !entry.isRunning, !entry.isDone, entry.due == first.due { return true }
+      if isTrue(first) { return true }
       queue.removeFirst()
     }
     return false
   }
+
+  private func isTrue(_ place: DueQueue.Place) -> Bool {
+    guard let entry = entries[place.key] else { return false }
+    return !entry.isRunning && !entry.isDone && entry.due == place.due
+  }
+
+  /// Keys that come and go must not fill the queue with places of those that have gone.
+  private mutating func sweepQueue() {
+    guard queue.count > 2 * entries.count + 64 else { return }
+    var swept = queue
+    swept.sweep { isTrue($0) }
+    queue = swept
+  }
+
+  /// Places in the queue, those that are no longer true included.
+  var queueLength: Int { queue.count }
+
+  /// Keys whose check is due by `now` and has not begun.
+  public func dueCount(at now: Instant) -> Int { queue.count(dueBy: now) { isTrue($0) } }
 
   /// Ends a check.
   public mutating func finish(_ key: PublicKey, _ outcome: RepublishOutcome, at now: Instant) {

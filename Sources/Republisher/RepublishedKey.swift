@@ -75,6 +75,8 @@ struct RepublishedEntry: Sendable {
   var zoneDigest: [UInt8]?
   /// When it was last checked.
   var checked = Timestamp.zero
+  /// True if it is to be forgotten once its check has ended.
+  var isLeaving = false
 
   /// The zone that is to be signed because it is not what was signed last.
   var newZone: RepublishedKey.Zone? {

@@ -58,14 +58,13 @@ extension Republisher {
     return check.isSuperseded ? .superseded(copies) : .published(copies)
   }
 
-  /// Goes on with the newest version that a lookup has found.
+  /// Goes on with the newest version that a lookup has found, unless a source has brought a newer one meanwhile.
   private func adopt(_ check: CopyCheck, _ key: PublicKey) {
-    guard let known = entries[key]?.packet, known.isSame(as: check.packet) else {
-      entries[key]?.packet = check.packet
-      entries[key]?.isFromSource = false
-      entries[key]?.isVerified = true
-      return
-    }
+    if let known = entries[key]?.packet, !check.packet.isMoreRecent(than: known) { return }
+    entries[key]?.packet = check.packet
+    entries[key]?.isFromSource = false
+    entries[key]?.isVerified = true
+    onNewer?(check.packet)
   }
 
   /// Signs a zone that is new, or has changed, so that it replaces whatever is published.

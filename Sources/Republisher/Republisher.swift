@@ -28,7 +28,7 @@ public actor Republisher {
   /// The node that asks.
   public nonisolated let node: MainlineNode
   /// What it goes by.
-  public nonisolated let policy: RepublishPolicy
+  public private(set) var policy: RepublishPolicy
 
   var schedule: RepublishSchedule
   var entries: [PublicKey: RepublishedEntry] = [:]
@@ -36,10 +36,14 @@ public actor Republisher {
   private let remembered: RepublishState
   private let onCheck: (@Sendable (PublicKey, RepublishOutcome) -> Void)?
   private let onRound: (@Sendable (RoundReport) -> Void)?
+  let onNewer: (@Sendable (SignedPacket) -> Void)?
   private let onSaveFailure: (@Sendable (SystemError) -> Void)?
   let wallClock: @Sendable () -> Timestamp
 
   private var roundStart: Timestamp
+  /// When the round and the one before began.
+  private var roundBeginnings: (last: Instant?, current: Instant)
+  private var totals = RepublishTotals()
   private var tasks: [PublicKey: Task<Void, Never>] = [:]
   private var waiter: CheckedContinuation<Void, Never>?
   private var timer: TimerHandle?
@@ -58,6 +62,7 @@ public actor Republisher {
   ///   - wallClock: The time of day, for versions and for the state.
   ///   - onCheck: Hears of each check, on the loop.
   ///   - onRound: Hears of each round that has ended, on the loop.
+  ///   - onNewer: Hears of each packet that the network holds and that was not known here, on the loop.
   ///   - onSaveFailure: Hears each time that the state could not be written, which is tried again; on the loop.
   /// - Throws: `SystemError` if the state cannot be read.
   public init(
@@ -65,7 +70,8 @@ public actor Republisher {
     isSingleRound: Bool = false, stateFile: RepublishStateFile? = nil,
     wallClock: @escaping @Sendable () -> Timestamp = { .wallClock },
     onCheck: (@Sendable (PublicKey, RepublishOutcome) -> Void)? = nil,
-    onRound: (@Sendable (RoundReport) -> Void)? = nil, onSaveFailure: (@Sendable (SystemError) -> Void)? = nil
+    onRound: (@Sendable (RoundReport) -> Void)? = nil, onNewer: (@Sendable (SignedPacket) -> Void)? = nil,
+    onSaveFailure: (@Sendable (SystemError) -> Void)? = nil
   ) throws(SystemError) {
     self.node = node
     self.loop = loop
@@ -74,9 +80,12 @@ public actor Republisher {
     self.wallClock = wallClock
     self.onCheck = onCheck
     self.onRound = onRound
+    self.onNewer = onNewer
     self.onSaveFailure = onSaveFailure
     remembered = try stateFile?.read() ?? RepublishState()
-    schedule = RepublishSchedule(policy, isSingleRound: isSingleRound, at: Self.now)
+    let beginning = Self.now
+    schedule = RepublishSchedule(policy, isSingleRound: isSingleRound, at: beginning)
+    roundBeginnings = (nil, beginning)
     let now = wallClock()
     roundStart = remembered.continuesRound(at: now, interval: policy.interval) ? remembered.roundStart : now
   }
@@ -90,6 +99,7 @@ public actor Republisher {
   public func add(_ source: RepublishedKey) {
     let now = Self.now
     if entries[source.key] != nil {
+      entries[source.key]!.isLeaving = false
       entries[source.key]!.merge(source)
       if entries[source.key]!.newZone != nil { schedule.hurry(source.key, at: now) }
     } else {
@@ -114,8 +124,49 @@ public actor Republisher {
     if waiter != nil { pump() }
   }
 
+  /// Keeps a key alive no longer. What is published stays on the network until the nodes forget it.
+  public func remove(_ key: PublicKey) {
+    guard entries[key] != nil else { return }
+    guard schedule.remove(key) else {
+      // Its check ends first.
+      entries[key]!.isLeaving = true
+      tasks[key]?.cancel()
+      return
+    }
+    entries[key] = nil
+    if waiter != nil { pump() }
+  }
+
+  /// Takes a packet if its key is kept alive, and it is newer than the one that is known.
+  public func offer(_ packet: SignedPacket, isVerified: Bool = false) {
+    guard entries[packet.publicKey] != nil else { return }
+    entries[packet.publicKey]!.merge(RepublishedKey(packet, isVerified: isVerified))
+  }
+
+  /// Goes on by another policy. What runs goes on; keys whose turn would come later than the new interval are checked within
+  /// it.
+  public func change(_ new: RepublishPolicy) {
+    policy = new
+    schedule.change(new, at: Self.now)
+    if waiter != nil { pump() }
+  }
+
   /// How many keys are kept alive.
   public var count: Int { entries.count }
+
+  /// How it is doing.
+  public var status: RepublishStatus {
+    let now = Self.now
+    var status = RepublishStatus()
+    status.keys = entries.count
+    status.due = schedule.dueCount(at: now)
+    status.running = schedule.runningCount
+    status.totals = totals
+    status.round = schedule.report
+    status.roundAge = roundBeginnings.current.duration(to: now)
+    status.lastRound = roundBeginnings.last.map { $0.duration(to: roundBeginnings.current) }
+    return status
+  }
 
   /// The newest packet of a key that is known here; nil if none is.
   public func packet(of key: PublicKey) -> SignedPacket? { entries[key]?.packet }
@@ -157,6 +208,7 @@ public actor Republisher {
     let now = Self.now
     if let ended = schedule.endRound(at: now) {
       roundStart = wallClock()
+      roundBeginnings = (roundBeginnings.current, now)
       onRound?(ended)
     }
     if !isStopping {
@@ -186,9 +238,11 @@ public actor Republisher {
   }
 
   private func work(on key: PublicKey) async {
+    let start = Self.now
     let outcome = await check(key)
     tasks[key] = nil
     if let outcome {
+      totals.count(outcome, took: start.duration(to: Self.now))
       // A clock that has jumped back must not make the key look as if it had never been checked.
       entries[key]?.checked = max(wallClock(), Timestamp(microseconds: 1))
       schedule.finish(key, outcome, at: Self.now)
@@ -198,6 +252,10 @@ public actor Republisher {
       saveIfDue()
     } else {
       schedule.release(key)
+    }
+    if entries[key]?.isLeaving ?? false {
+      schedule.remove(key)
+      entries[key] = nil
     }
     pump()
   }

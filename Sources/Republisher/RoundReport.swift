@@ -1,3 +1,5 @@
+import PlainText
+
 /// What became of the keys of one round: each key counts once, with what happened to it last. One that was put and later
 /// found alive was put.
 public struct RoundReport: Hashable, Sendable {
@@ -42,5 +44,15 @@ public struct RoundReport: Hashable, Sendable {
     }
     if outcome.copies?.isThin ?? false { thin += difference }
     if difference > 0 { copiesAdded += outcome.copies?.added ?? 0 }
+  }
+}
+
+extension RoundReport {
+  /// The figures, as fields of an event in a log.
+  public var logFields: KeyValuePairs<StaticString, JSON> {
+    [
+      "round": JSON(number), "keys": JSON(keys), "published": JSON(published), "already_alive": JSON(alreadyAlive),
+      "superseded": JSON(superseded), "failed": JSON(failed), "thin": JSON(thin), "copies_added": JSON(copiesAdded),
+    ]
   }
 }

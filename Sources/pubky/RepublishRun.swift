@@ -1,3 +1,4 @@
+import Addresses
 import CommandLineTool
 import EventLoops
 import Logging
@@ -13,6 +14,8 @@ struct RepublishRun: Sendable {
   let sources: RepublishSources
   let stateFile: RepublishStateFile?
   let bootstrap: [HostName]
+  /// Where metrics are served; nil: nowhere.
+  let metrics: Endpoint?
   let console: Console
   let logger: Logger
 
@@ -71,6 +74,10 @@ struct RepublishRun: Sendable {
     } catch {
       throw CommandError.input("\(stateFile?.path ?? ""): the state cannot be used: \(error)")
     }
+    // The rate of the checks is what bounds them.
+    await node.allowQueries(
+      extraPerSecond: policy.queriesPerSecond(keys: sources.keys.count, isSingleRound: isOnce))
+    let server = try await serveMetrics(republisher, node, loop)
     for source in sources.keys { await republisher.add(source) }
     if !isOnce {
       console.note(
@@ -84,7 +91,17 @@ struct RepublishRun: Sendable {
       defer { painter.cancel() }
       return await republisher.run()
     }
+    await server?.stop()
     return report
+  }
+
+  private func serveMetrics(
+    _ republisher: Republisher, _ node: MainlineNode, _ loop: EventLoop
+  ) async throws(CommandError) -> RepublishMetricsServer? {
+    guard let metrics else { return nil }
+    let server = try await RepublishMetricsServer.start(metrics, on: loop, republisher, node)
+    if let endpoint = server.endpoint { console.note("Metrics: http://\(endpoint)/metrics") }
+    return server
   }
 
   /// Hears of each check.
@@ -162,13 +179,6 @@ struct RepublishRun: Sendable {
 
   /// One line of figures for each round.
   private func log(_ report: RoundReport) {
-    logger.info(
-      "republish.round",
-      [
-        "round": JSON(report.number), "keys": JSON(report.keys), "published": JSON(report.published),
-        "already_alive": JSON(report.alreadyAlive), "superseded": JSON(report.superseded),
-        "failed": JSON(report.failed),
-        "thin": JSON(report.thin), "copies_added": JSON(report.copiesAdded),
-      ])
+    logger.info("republish.round", report.logFields)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import HTTP
 import Pkarr
 import PkarrStore
 import Testing
@@ -166,6 +167,28 @@ struct RepublishCommandTests {
     }
   }
 
+  @Test("a process that is killed in the middle of a round loses nothing: the next run looks after all keys")
+  func killed() async throws {
+    try await PubkyCommand.inFolder { pubky in
+      let folder = try folder(pubky, "packets", try (1...20).map { try packet($0) })
+      try await pubky.withTestnet { bootstrap in
+        let arguments = ["republish", folder, "-b", bootstrap, "--json", "--state", pubky.path("state")]
+        // What an earlier run has remembered.
+        #expect(try await pubky.run(arguments + ["--once"]).status == 0)
+        let before = try String(contentsOfFile: pubky.path("state"), encoding: .utf8)
+        let running = try pubky.start(arguments + ["--once", "--rate", "1", "-v", "--log-level", "debug"])
+        _ = await running.firstErrorLine { $0.contains("republish.checked") }
+        running.kill()
+        _ = await running.end()
+        #expect(try String(contentsOfFile: pubky.path("state"), encoding: .utf8) == before)
+        let rest = try await pubky.run(arguments + ["--once"])
+        let object = try #require(try rest.objects().first)
+        #expect(rest.status == 0 && object["checked_before"] == .integer(0) && object["pending"] == .integer(0))
+        #expect(object["already_alive"] == .integer(20), "\(rest.output)")
+      }
+    }
+  }
+
   @Test(
     "sources that cannot be used are exit code 2, and say which",
     arguments: [
@@ -190,6 +213,46 @@ struct RepublishCommandTests {
       let outcome = try await pubky.run(["republish"] + arguments + ["-b", bootstrap])
       #expect(outcome.status == 2 && outcome.output.isEmpty)
       #expect(outcome.errors.contains(message), "\(outcome.errors)")
+    }
+  }
+
+  @Test("--metrics serves figures for Prometheus while it runs; an address that cannot be had is exit code 2")
+  func metrics() async throws {
+    try await PubkyCommand.inFolder { pubky in
+      let folder = try folder(pubky, "packets", try (1...6).map { try packet($0) })
+      try await pubky.withTestnet { bootstrap in
+        let running = try pubky.start("republish", folder, "-b", bootstrap, "--metrics", "127.0.0.1:0")
+        defer { running.kill() }
+        let line = try #require(await running.firstErrorLine { $0.hasPrefix("Metrics: http://127.0.0.1:") })
+        let url = try #require(HTTPURL(String(line.dropFirst("Metrics: ".count))))
+        let client = try HTTPClient()
+        func get() async throws -> (type: String?, text: String) {
+          let (response, body) = try await client.fetch(
+            HTTPClientRequest(.get, url), upTo: 1 << 20, timeout: .seconds(60))
+          return (response.fields[.contentType], String(decoding: body, as: UTF8.self))
+        }
+        var (type, text) = try await get()
+        while !text.contains("\npubky_republish_checks_total{outcome=\"published\"} 6\n"), running.isRunning {
+          try await Task.sleep(for: .milliseconds(50))
+          (type, text) = try await get()
+        }
+        #expect(type == "text/plain; version=0.0.4; charset=utf-8")
+        for line in [
+          "pubky_republish_keys 6", "pubky_republish_due_keys 0",
+          "pubky_republish_failures_total{reason=\"no_nodes\"} 0",
+          "pubky_republish_round_keys{state=\"published\"} 6",
+        ] { #expect(text.contains("\n\(line)\n"), "\(line)") }
+        let sent = try #require(text.firstMatch(of: /pubky_republish_dht_datagrams_total\{direction="out"\} (\d+)/)?.1)
+        #expect(Int(sent) ?? 0 > 6 * 10)
+        let port = try #require(line.firstMatch(of: /:(\d+)\/metrics/)?.1)
+        let taken = try await pubky.run(
+          "republish", folder, "-b", bootstrap, "--metrics", "127.0.0.1:\(port)", "--json")
+        #expect(try taken.status == 2 && taken.error()["error"] == .text("port_in_use"))
+        let wrong = try await pubky.run("republish", folder, "-b", bootstrap, "--metrics", "nowhere")
+        #expect(wrong.status == 2 && wrong.errors.contains("is not ADDRESS:PORT"))
+        running.terminate()
+        #expect(await running.end().status == 0)
+      }
     }
   }
 

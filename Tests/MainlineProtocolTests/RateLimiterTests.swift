@@ -160,6 +160,22 @@ struct OutgoingPacerTests {
     #expect(admitted == 50)
   }
 
+  @Test("an extra allowance raises what all are sent together, not what one is, and can be taken back")
+  func extra() {
+    var pacer = OutgoingPacer(RateLimits())
+    pacer.allow(extraPerSecond: 2250)
+    func admitted(_ milliseconds: Int64) -> Int {
+      (0..<3000).filter { pacer.admit(to: IPAddress(v4: 0x0b00_0000 + UInt32($0)), at: at(milliseconds)) == .now }.count
+    }
+    #expect(admitted(0) == 500)
+    #expect((1...100).reduce(0) { $0 + admitted(10 * Int64($1)) } == 2500)
+    var single = OutgoingPacer(RateLimits())
+    single.allow(extraPerSecond: 2250)
+    #expect((0..<100).filter { _ in single.admit(to: host, at: at(0)) == .now }.count == 20)
+    pacer.allow(extraPerSecond: 0)
+    #expect(admitted(5000) == 50)
+  }
+
   @Test("a refused packet costs nothing")
   func refusalIsFree() {
     var pacer = OutgoingPacer(RateLimits())

@@ -292,6 +292,8 @@ struct RelayConfigurationTests {
     written.mainline.tableFile = nil
     written.mainline.publicEndpoints = []
     written.mainline.bootstrap = nil
+    #expect(written.republish == .init())
+    written.republish = nil
     written.admin = .init()
     shipped.admin = .init()
     #expect(written == shipped)
@@ -299,7 +301,7 @@ struct RelayConfigurationTests {
 
     let keys = all.matches(of: /(?m)^([a-z_0-9]+) =/).map { String($0.1) }
     #expect(
-      keys.count == 44 && Set(keys).isSuperset(of: ["watch_interval", "raw_key", "table_file", "addresses", "format"]))
+      keys.count == 50 && Set(keys).isSuperset(of: ["watch_interval", "raw_key", "table_file", "addresses", "format"]))
   }
 
   @Test("a file that cannot be read is an error that names it")

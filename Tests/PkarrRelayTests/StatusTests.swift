@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import Republisher
 import TestSupport
 import Testing
 
@@ -129,6 +130,7 @@ struct StatusTests {
         status.counts.lookups.add(.milliseconds(300))
         status.counts.lookups.add(.seconds(60))
         status.version = "a\"b\\c\nd"
+        status.republishing = RepublishStatus()
       })
     #expect(response.fields[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
     let text = try body(response)

@@ -115,6 +115,65 @@ struct RepublisherTests {
     }
   }
 
+  @Test("nodes that die in the middle of a round: what they took along is back after the next one")
+  func dyingMeanwhile() async throws {
+    try await Stand.run(nodes: 60) { stand in
+      let packets = try (200..<216).map { try RepublishSamples.packet(try RepublishSamples.keypair($0), 5_000_000) }
+      let checks = LockedValue(0)
+      let signal = Signal()
+      var policy = Stand.policy
+      policy.concurrency = 4
+      let republisher = try Republisher(
+        through: stand.node, on: stand.loop, policy, isSingleRound: true,
+        onCheck: { _, _ in
+          if checks.withLock({ count in
+            count += 1
+            return count == 6
+          }) {
+            signal.send()
+          }
+        })
+      for packet in packets { await republisher.add(RepublishedKey(packet)) }
+      async let ending = republisher.run()
+      await signal.wait()
+      for node in stand.testnet.nodes.prefix(20) { try await node.shutdown() }
+      let first = await ending
+      #expect(first.checked == 16 && first.failed == 0, "\(first)")
+      let (second, _) = try await stand.round(packets.map { RepublishedKey($0) })
+      #expect(second.failed == 0 && second.published + second.alreadyAlive == 16, "\(second)")
+      for packet in packets {
+        let found = try await stand.lookUp(packet.publicKey)
+        let holders = found.counts.storageNodes.count { $0.seq == packet.timestamp.seq }
+        #expect(found.packet?.isSame(as: packet) == true && holders >= min(8, found.counts.storageNodes.count))
+      }
+    }
+  }
+
+  @Test("a key that is let go in the middle of its check is forgotten, and may come back")
+  func letGo() async throws {
+    let gate = PutGate()
+    try await Stand.run(filter: gate.filter) { stand in
+      let republisher = try Republisher(through: stand.node, on: stand.loop, Stand.policy)
+      await republisher.add(RepublishedKey(new))
+      gate.close(for: stand.node)
+      let running = Task { await republisher.run() }
+      await gate.reached()
+      #expect(await republisher.status.running == 1)
+      await republisher.remove(new.publicKey)
+      #expect(await eventually { await republisher.count == 0 })
+      gate.open()
+      #expect(await republisher.status.running == 0)
+      await republisher.offer(new)
+      #expect(await republisher.count == 0)
+      await republisher.add(RepublishedKey(new))
+      #expect(await eventually { await republisher.status.totals.checkTimes.count == 1 })
+      let status = await republisher.status
+      #expect(status.keys == 1 && status.totals.published + status.totals.alreadyAlive == 1)
+      running.cancel()
+      _ = await running.value
+    }
+  }
+
   @Test("a version that the owner has published elsewhere takes the place of the older one, and is never put over")
   func ownerPublishesNewer() async throws {
     try await Stand.run { stand in

@@ -117,6 +117,9 @@ extension DHTNode {
     return events
   }
 
+  /// Lets the node send so many queries a second beyond `RateLimits.outgoingQueries`; the limits for each address stay.
+  public mutating func allowQueries(extraPerSecond extra: Double) { pacer.allow(extraPerSecond: extra) }
+
   /// Whether the node answers queries.
   public var isServer: Bool { serverMode.isServer }
 

@@ -6,6 +6,7 @@ import EventLoops
 import Logging
 import Pkarr
 import PkarrClient
+import Republisher
 
 /// What a DNS server can be told, from a file (``load(_:)``) or by a program. The files of pkdns work unchanged: its keys
 /// keep their names, meanings and defaults.
@@ -26,6 +27,8 @@ public struct PKDNSConfiguration: Hashable, Sendable {
   public var access = AccessSettings()
   /// `[names]`: names that people can remember, each one label in lower case, and the keys that they stand for.
   public var names: [DomainName: PublicKey] = [:]
+  /// `[republish]`: the packets that are kept alive in the DHT because they are asked for; nil: none.
+  public var republish: PacketKeeperSettings?
   /// `[admin]`: where those who run it look.
   public var admin = AdminSettings()
   /// `[log]`: what is told about the work.
@@ -36,7 +39,9 @@ public struct PKDNSConfiguration: Hashable, Sendable {
 }
 
 extension PKDNSConfiguration: Decodable {
-  private enum Key: String, CodingKey { case general, dns, dht, tls, https, streams, access, names, admin, log }
+  private enum Key: String, CodingKey {
+    case general, dns, dht, tls, https, streams, access, names, republish, admin, log
+  }
 
   /// Decodes the root of a file.
   public init(from decoder: any Decoder) throws {
@@ -54,6 +59,10 @@ extension PKDNSConfiguration: Decodable {
     names = try values.decodeIfPresent(PetnameTable.self, forKey: .names)?.names ?? names
     if !names.isEmpty, dht.suffixes.isEmpty {
       throw values.invalid(.names, "names stand below a suffix, and dht.top_level_domain is empty")
+    }
+    republish = try values.decodeIfPresent(PacketKeeperSettings.self, forKey: .republish)
+    if republish != nil, !dht.usesDHT {
+      throw values.invalid(.republish, "packets are kept alive in the DHT, which dht.dht = false switches off")
     }
     admin = try values.decode(.admin, default: admin)
     log = try values.decode(.log, default: log)

@@ -5,6 +5,7 @@ import EventLoops
 import Logging
 import Pkarr
 import PlainText
+import Republisher
 
 import struct MainlineProtocol.Instant
 
@@ -19,6 +20,8 @@ final class ResolverShard: @unchecked Sendable {
   let journal: LookupJournal
   private let network: any KeyNetwork
   private let queryLog: QueryLog
+  /// Keeps alive what is asked for; nil without a DHT.
+  private let keeper: PacketKeeper?
 
   private var sinks: [PendingQueryID: Waiting] = [:]
   private var searches: [UInt64: Task<Void, Never>] = [:]
@@ -41,13 +44,14 @@ final class ResolverShard: @unchecked Sendable {
 
   init(
     _ resolver: sending DNSResolver, upstream: UpstreamClient, network: any KeyNetwork, journal: LookupJournal,
-    queryLog: QueryLog
+    queryLog: QueryLog, keeper: PacketKeeper? = nil
   ) {
     self.resolver = resolver
     self.upstream = upstream
     self.network = network
     self.journal = journal
     self.queryLog = queryLog
+    self.keeper = keeper
     loop = upstream.loop
   }
 
@@ -223,7 +227,9 @@ final class ResolverShard: @unchecked Sendable {
   ) {
     if isClosed { return }
     let (now, wallClock) = time
+    keeper?.news(packet)
     if isFirst {
+      keeper?.note(packet.publicKey)
       journal.add(.init(key: packet.publicKey, at: wallClock, took: start.duration(to: now), outcome: .found(source)))
       resolver.finish(lookup: id, with: .packet(packet, source: source), now: now, wallClock: wallClock)
     } else {

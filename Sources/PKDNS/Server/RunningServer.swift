@@ -5,6 +5,7 @@ import Glibc
 import HTTP
 import Logging
 import PkarrClient
+import Republisher
 import TLS
 
 /// All that belongs to a server while it runs.
@@ -25,6 +26,7 @@ final class RunningServer: Sendable {
   private let adminServer: HTTPServer?
   private let handler: HTTPSHandler
   private let client: PkarrClient
+  private let keeper: PacketKeeper?
   private let contexts: [TLSServerContext]
   private let loops: [EventLoop]
   private let queryLog: QueryLog
@@ -46,6 +48,7 @@ final class RunningServer: Sendable {
     adminServer = parts.adminServer
     handler = parts.handler
     client = parts.client
+    keeper = parts.keeper
     contexts = [parts.tls, parts.httpsTLS].compactMap(\.self)
     loops = parts.loops
     queryLog = parts.queryLog
@@ -92,6 +95,7 @@ final class RunningServer: Sendable {
   func apply(_ new: PKDNSConfiguration) async -> [String] {
     queryLog.change(makeLogger(new.log), new.log.querySettings)
     handler.change(to: HTTPSHandler.Settings(new))
+    await keeper?.change(to: new.republish)
     let policy = policy(new)
     for (shard, service) in zip(shards, streams) {
       await shard.loop.submit {
@@ -155,6 +159,7 @@ final class RunningServer: Sendable {
         shard.close()
       }
     }
+    await keeper?.end()
     await client.shutdown()
     for loop in loops { await loop.shutdown() }
   }
@@ -173,6 +178,7 @@ final class RunningServer: Sendable {
   /// Lets go of the threads, where nobody has called ``shutdown()``.
   func abandon() {
     saving.withLock { $0 }?.cancel()
+    keeper?.abandon()
     for (index, shard) in shards.enumerated() {
       let (service, sockets) = (streams[index], datagrams[index])
       // They live until then: sockets call those that have made them.

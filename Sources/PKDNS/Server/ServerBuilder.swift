@@ -8,6 +8,7 @@ import Logging
 import Mainline
 import PkarrClient
 import PlainText
+import Republisher
 import TLS
 
 /// What a server is made of.
@@ -19,6 +20,7 @@ struct ServerParts: Sendable {
   var adminServer: HTTPServer?
   var handler: HTTPSHandler
   var client: PkarrClient
+  var keeper: PacketKeeper?
   var tls: TLSServerContext?
   var httpsTLS: TLSServerContext?
   var loops: [EventLoop]
@@ -38,6 +40,7 @@ struct ServerBuilder {
   private let httpsTLS: TLSServerContext?
   private var loops: [EventLoop] = []
   private var client: PkarrClient?
+  private var keeper: PacketKeeper?
   private var servers: [HTTPServer] = []
   private var endpoints = RunningServer.Endpoints()
 
@@ -90,6 +93,7 @@ struct ServerBuilder {
     self.client = client
     let network = PkarrNetwork(client)
     let journal = LookupJournal()
+    keeper = client.dht.map { makeKeeper($0.node) }
     let shards = await makeShards(upstreams, network, journal, queryLog)
     await restore(shards)
     let (streams, datagrams) = try await listen(shards)
@@ -98,13 +102,14 @@ struct ServerBuilder {
       settings: HTTPSHandler.Settings(configuration))
     let reader = ServerStatusReader(
       version: options.version, shards: shards, streams: streams, datagrams: datagrams, network: network,
-      journal: journal)
+      journal: journal, keeper: keeper)
     try await serveHTTP(handler)
     let admin = try await serveAdmin(AdminHandler(shards, reader))
     let parts = ServerParts(
       shards: shards, streams: streams, datagrams: datagrams, httpServers: servers.filter { $0 !== admin },
-      adminServer: admin, handler: handler, client: client, tls: tls, httpsTLS: httpsTLS, loops: loops,
+      adminServer: admin, handler: handler, client: client, keeper: keeper, tls: tls, httpsTLS: httpsTLS, loops: loops,
       queryLog: queryLog, log: log, configuration: configuration, makeLogger: options.makeLogger)
+    await keeper?.change(to: configuration.republish)
     return (parts, endpoints)
   }
 
@@ -139,6 +144,12 @@ struct ServerBuilder {
     }
   }
 
+  private func makeKeeper(_ node: MainlineNode) -> PacketKeeper {
+    let log = log
+    return PacketKeeper(
+      through: node, packet: { _ in nil }, onRound: { log.current.info("republish.round", $0.logFields) })
+  }
+
   private func makeShards(
     _ upstreams: [UpstreamClient], _ network: any KeyNetwork, _ journal: LookupJournal, _ queryLog: QueryLog
   ) async -> [ResolverShard] {
@@ -150,12 +161,14 @@ struct ServerBuilder {
       policy.clients.cookieSecret = CookieSecret(random.bytes(16))
     }
     let settings = policy
+    let keeper = keeper
     var shards: [ResolverShard] = []
     for upstream in upstreams {
       shards.append(
         await upstream.loop.submit {
           ResolverShard(
-            DNSResolver(policy: settings), upstream: upstream, network: network, journal: journal, queryLog: queryLog)
+            DNSResolver(policy: settings), upstream: upstream, network: network, journal: journal, queryLog: queryLog,
+            keeper: keeper)
         })
     }
     return shards
@@ -262,6 +275,7 @@ struct ServerBuilder {
   func dismantle() async {
     for server in servers { await server.shutdown(grace: .zero) }
     for loop in loops { await loop.shutdown() }
+    await keeper?.end()
     await client?.shutdown()
   }
 }

@@ -3,6 +3,7 @@ import DNSWire
 import HTTP
 import Pkarr
 import PlainText
+import Republisher
 
 /// What those who run a server may see and do: status page, health, metrics, and forgetting what is cached.
 final class AdminHandler: Sendable {
@@ -64,6 +65,7 @@ final class AdminHandler: Sendable {
               ]
             }),
         ],
+        "republish": status.republishing.map(figures) ?? .null,
       ])
   }
 
@@ -82,6 +84,14 @@ final class AdminHandler: Sendable {
     let report = LookupReport(steps: steps, reply: reply)
     guard value("form") == "text" else { return Self.json(.ok, report.json) }
     return .text(report.text)
+  }
+
+  private static func figures(_ status: RepublishStatus) -> JSON {
+    [
+      "keys": JSON(status.keys), "due": JSON(status.due), "published": JSON(status.round.published),
+      "already_alive": JSON(status.round.alreadyAlive), "superseded": JSON(status.round.superseded),
+      "failed": JSON(status.round.failed), "thin": JSON(status.round.thin),
+    ]
   }
 
   /// `POST /flush?name=NAME[&subtree=1]`, or a key in the place of the name.

@@ -1,6 +1,7 @@
 import DNSResolution
 import HTTP
 import PlainText
+import Republisher
 
 /// What a server tells Prometheus: no names, no addresses of clients.
 enum ServerMetrics {
@@ -21,6 +22,9 @@ enum ServerMetrics {
     addKeys(status, to: &text)
     addForwarding(status, to: &text)
     addTransports(status, to: &text)
+    if let republishing = status.republishing {
+      RepublishMetrics.add(republishing, prefix: "pubky_dns_republish", to: &text)
+    }
     return text.text
   }
 

@@ -1,6 +1,7 @@
 import DNSResolution
 import EventLoops
 import PlainText
+import Republisher
 
 /// How a server is doing at one moment.
 struct ServerStatus: Sendable {
@@ -16,6 +17,8 @@ struct ServerStatus: Sendable {
   var forwarding = UpstreamForwarding.Counts()
   var forwardsUnderWay = 0
   var lookups: [LookupJournal.Entry] = []
+  /// The packets that are kept alive; nil if none are.
+  var republishing: RepublishStatus?
 
   /// A counter of all resolvers together.
   func sum(_ counter: (ResolverCounters) -> UInt64) -> UInt64 { resolvers.reduce(0) { $0 &+ counter($1.counters) } }
@@ -43,11 +46,12 @@ struct ServerStatusReader: Sendable {
   let datagrams: [[DatagramService]]
   let network: any KeyNetwork
   let journal: LookupJournal
+  let keeper: PacketKeeper?
   private let start = MonotonicClock.now
 
   init(
     version: String, shards: [ResolverShard], streams: [StreamService], datagrams: [[DatagramService]],
-    network: any KeyNetwork, journal: LookupJournal
+    network: any KeyNetwork, journal: LookupJournal, keeper: PacketKeeper? = nil
   ) {
     self.version = version
     self.shards = shards
@@ -55,6 +59,7 @@ struct ServerStatusReader: Sendable {
     self.datagrams = datagrams
     self.network = network
     self.journal = journal
+    self.keeper = keeper
   }
 
   func read() async -> ServerStatus {
@@ -63,6 +68,7 @@ struct ServerStatusReader: Sendable {
     status.uptime = .nanoseconds(Int64(clamping: MonotonicClock.now &- start))
     status.network = await network.status()
     status.lookups = journal.latest
+    status.republishing = await keeper?.status()
     for (index, shard) in shards.enumerated() {
       let (service, sockets) = (streams[index], datagrams[index])
       let part = await shard.loop.submit { Self.read(shard, service, sockets) }

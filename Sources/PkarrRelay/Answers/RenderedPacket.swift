@@ -6,6 +6,8 @@ import WireFormat
 
 /// A packet as it is sent, made once and sent any number of times.
 struct RenderedPacket: Sendable {
+  /// Whose it is.
+  let key: PublicKey
   /// All fields that do not depend on the request, those for browsers included.
   let fields: HTTPFields
   /// The bytes.
@@ -22,6 +24,7 @@ struct RenderedPacket: Sendable {
   /// Renders a packet in a form; `policy` bounds its time to live.
   init(_ packet: SignedPacket, as form: PacketForm = .payload, policy: CachePolicy) {
     let ttl = packet.ttl(policy)
+    key = packet.publicKey
     timestamp = packet.timestamp
     lastSeen = packet.lastSeen
     // With a time to live of 0 nothing is fresh, not even what was seen in the future.

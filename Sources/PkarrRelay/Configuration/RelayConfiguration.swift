@@ -1,6 +1,7 @@
 import Addresses
 import Configuration
 import Logging
+import Republisher
 
 /// What a relay can be told, from a file (``load(_:)``) or by a program.
 ///
@@ -16,6 +17,8 @@ public struct RelayConfiguration: Hashable, Sendable {
   public var cache = CacheSettings()
   /// `[rate_limiter]`: how much clients and peers may ask; nil: as much as they like.
   public var rateLimiter: RateLimiterConfiguration? = RateLimiterConfiguration()
+  /// `[republish]`: the packets that are kept alive because they are asked for; nil: none.
+  public var republish: PacketKeeperSettings?
   /// `[admin]`: where `/health` and `/metrics` are.
   public var admin = AdminSettings()
   /// `[log]`: what is told about the work.
@@ -27,7 +30,7 @@ public struct RelayConfiguration: Hashable, Sendable {
 
 extension RelayConfiguration: Decodable {
   private enum Key: String, CodingKey {
-    case http, mainline, cache, admin, log
+    case http, mainline, cache, republish, admin, log
     case rateLimiter = "rate_limiter"
   }
 
@@ -38,6 +41,7 @@ extension RelayConfiguration: Decodable {
     mainline = try values.decode(.mainline, default: mainline)
     cache = try values.decode(.cache, default: cache)
     rateLimiter = try values.decodeIfPresent(RateLimiterConfiguration.self, forKey: .rateLimiter)
+    republish = try values.decodeIfPresent(PacketKeeperSettings.self, forKey: .republish)
     admin = try values.decode(.admin, default: admin)
     log = try values.decode(.log, default: log)
     if http.connectionsPerAddress == nil, rateLimiter?.behindProxy == true { http.connectionsPerAddress = 0 }

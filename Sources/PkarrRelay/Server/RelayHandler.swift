@@ -196,6 +196,7 @@ final class RelayHandler: Sendable {
         return nil
       }
     }
+    service.keeper?.note(answer.key)
     return answer.response(to: request.fields)
   }
 

@@ -182,14 +182,15 @@ public final class RelayServer: Sendable {
     await shutdown()
   }
 
-  /// Goes on with what can be changed while it works: quotas, the way to find clients' addresses, level and format of the
-  /// log, and the contents of the files of certificates. No request is lost.
+  /// Goes on with what can be changed while it works: quotas, the way to find clients' addresses, what is kept alive, level
+  /// and format of the log, and the contents of the files of certificates. No request is lost.
   ///
   /// Other changes are named in the log; they need a restart.
   public func reload(_ new: RelayConfiguration) async {
     guard let relay = running else { return }
     log.change(to: options.makeLogger(new.log))
     relay.apply(new.rateLimiter)
+    await relay.apply(new.republish)
     for failure in relay.reloadCertificates() { log.current.error("tls.reload_failed", ["error": .string(failure)]) }
     let ignored = configuration.tablesThatNeedRestart(for: new)
     log.current.notice("configuration.reloaded", ["needs_restart": .array(ignored.map { .string($0) })])

@@ -48,6 +48,7 @@ struct RelayStatusReader: Sendable {
       status.connections.malformed &+= UInt64(clamping: http.malformedRequests)
     }
     status.counts = service.counter.current
+    status.republishing = await service.keeper?.status()
     return status
   }
 }

@@ -8,6 +8,7 @@ import MainlineProtocol
 import Pkarr
 import PkarrClient
 import PlainText
+import Republisher
 
 /// All that belongs to a relay while it runs.
 struct RunningRelay: Sendable {
@@ -55,12 +56,13 @@ struct RunningRelay: Sendable {
       }
       let network = DHTNetwork(client: DHTClient(sharing: node, reportPolicy: options.reportPolicy), log: log)
       let core = RelayCore(
-        configuration, network: network, cache: cache.packets, limiters: limiters, counter: counter, loops: loops,
-        version: options.version, log: log)
+        configuration, network: network, node: node, cache: cache.packets, limiters: limiters, counter: counter,
+        loops: loops, version: options.version, log: log)
       let servers = try await RelayServers.start(configuration, options, core: core, tls: tls, loops: loops)
       let relay = RunningRelay(
         node: node, localEndpoints: servers.localEndpoints, adminEndpoint: servers.adminEndpoint, core: core,
         servers: servers, tls: tls, loops: loops, cache: cache)
+      await relay.apply(configuration.republish)
       relay.announce(log)
       return relay
     } catch {
@@ -107,6 +109,9 @@ struct RunningRelay: Sendable {
   /// Goes on with other limits.
   func apply(_ limits: RateLimiterConfiguration?) { core.apply(limits) }
 
+  /// Keeps alive what these settings say; nil: nothing.
+  func apply(_ settings: PacketKeeperSettings?) async { await core.service.keeper?.change(to: settings) }
+
   /// Reads the files of certificates again; what went wrong.
   func reloadCertificates() -> [String] { tls?.reload() ?? [] }
 
@@ -115,6 +120,7 @@ struct RunningRelay: Sendable {
     core.hub.shutdown()
     await servers.shutdown(grace: grace)
     letGoOfServers()
+    await core.service.keeper?.end()
     core.service.lookups.shutdown()
     do throws(SystemError) {
       try await node.shutdown()
@@ -130,6 +136,7 @@ struct RunningRelay: Sendable {
   func abandon() {
     core.hub.shutdown()
     letGoOfServers()
+    core.service.keeper?.abandon()
     core.service.lookups.shutdown()
     for loop in loops { loop.requestStop() }
   }

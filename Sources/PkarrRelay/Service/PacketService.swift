@@ -3,6 +3,7 @@ import EventLoops
 import Pkarr
 import PkarrClient
 import PkarrStore
+import Republisher
 
 /// What a relay does with packets, whoever asks: resolve and publish by its rules. Knows no HTTP.
 final class PacketService: Sendable {
@@ -12,17 +13,20 @@ final class PacketService: Sendable {
   let counter: RelayCounter
   /// DHT operations of each client.
   let operations: SharedRateLimiter
+  /// Keeps alive what is asked for; nil without a node.
+  let keeper: PacketKeeper?
   private let network: any RelayNetwork
 
   init(
     network: any RelayNetwork, shelf: PacketShelf, policy: CachePolicy, operations: SharedRateLimiter,
-    counter: RelayCounter
+    counter: RelayCounter, keeper: PacketKeeper? = nil
   ) {
     self.network = network
     self.shelf = shelf
     self.policy = policy
     self.operations = operations
     self.counter = counter
+    self.keeper = keeper
     lookups = LookupCoordinator(
       network, onPacket: { shelf.offer($0) }, onEnd: { duration in counter.add { $0.lookups.add(duration) } })
   }
@@ -37,6 +41,14 @@ final class PacketService: Sendable {
 
   /// Finds the packet of a key. `client`: whose quota a lookup in the DHT is taken from; nil: nobody's.
   func resolve(
+    _ key: PublicKey, _ resolvePolicy: ResolvePolicy, for client: IPAddress?
+  ) async throws(RelayFailure) -> Found {
+    let found = try await find(key, resolvePolicy, for: client)
+    keeper?.note(key)
+    return found
+  }
+
+  private func find(
     _ key: PublicKey, _ resolvePolicy: ResolvePolicy, for client: IPAddress?
   ) async throws(RelayFailure) -> Found {
     // Counts as a use under every policy.

@@ -1,5 +1,6 @@
 import HTTP
 import PlainText
+import Republisher
 
 /// Whether a relay is well, and if not, what is wrong.
 struct RelayHealth: Hashable, Sendable {
@@ -17,6 +18,8 @@ struct RelayHealth: Hashable, Sendable {
   static let fewNodes = 8
   /// A smaller share of answered requests than this is a sign of a bad connection.
   static let lowResponseRate = 0.25
+  /// Of fewer packets that are kept alive nothing can be said.
+  static let manyChecks = 20
   /// A write that waits longer than this is a sign of a bad disk.
   static let longWait = Duration.seconds(5)
 
@@ -44,6 +47,16 @@ struct RelayHealth: Hashable, Sendable {
     }
     if status.cache.failedWrites > 0 {
       note(.degraded, "\(NumberText.count(status.cache.failedWrites, "write")) to the cache failed: is the disk full?")
+    }
+    if let republishing = status.republishing { judge(republishing) }
+  }
+
+  private mutating func judge(_ republishing: RepublishStatus) {
+    let round = republishing.round
+    // Of what nobody publishes there is nothing to be put.
+    let failed = round.failed - (round.failures[RepublishFailure.notFound.name] ?? 0)
+    if round.checked >= Self.manyChecks, 2 * failed > round.checked {
+      note(.degraded, "\(failed) of \(round.checked) packets that are kept alive could not be put")
     }
   }
 
@@ -84,6 +97,16 @@ extension RelayHealth {
         "waiting_requests": JSON(status.load.waitingRequests),
         "waiting_verifications": JSON(status.load.waitingVerifications), "watchers": JSON(status.load.watchers),
       ],
+      "republish": status.republishing.map(Self.json) ?? .null,
+    ]
+  }
+
+  private static func json(_ status: RepublishStatus) -> JSON {
+    let round = status.round
+    return [
+      "keys": JSON(status.keys), "due": JSON(status.due), "round": JSON(round.number),
+      "published": JSON(round.published), "already_alive": JSON(round.alreadyAlive),
+      "superseded": JSON(round.superseded), "failed": JSON(round.failed), "thin": JSON(round.thin),
     ]
   }
 

@@ -1,5 +1,6 @@
-import PlainText
 import HTTP
+import PlainText
+import Republisher
 
 /// What a relay tells Prometheus.
 enum RelayMetrics {
@@ -19,6 +20,9 @@ enum RelayMetrics {
     addConnections(status, to: &text)
     addLoad(status, to: &text)
     if let node = status.node { addNode(node, to: &text) }
+    if let republishing = status.republishing {
+      RepublishMetrics.add(republishing, prefix: "pubky_relay_republish", to: &text)
+    }
     text.add(
       "pubky_relay_dht_up", .gauge, "1 while the DHT node runs; 0 means that nothing is looked up or published.",
       status.node == nil ? 0 : 1)

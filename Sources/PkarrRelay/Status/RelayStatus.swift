@@ -1,4 +1,5 @@
 import MainlineProtocol
+import Republisher
 
 /// How a relay is doing at one moment.
 struct RelayStatus: Sendable {
@@ -94,6 +95,8 @@ struct RelayStatus: Sendable {
   var connections = Connections()
   /// What was counted since the start.
   var counts = RelayCounts()
+  /// The packets that are kept alive; nil if none are.
+  var republishing: RepublishStatus?
 }
 
 extension RelayStatus.Node {

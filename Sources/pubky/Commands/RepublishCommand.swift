@@ -1,3 +1,4 @@
+import Addresses
 import CommandLineTool
 import EventLoops
 import Logging
@@ -29,6 +30,16 @@ enum RepublishCommand {
   private static let signAnew = Flag(
     "sign-anew", "Sign the records of secret keys anew each time, with the time of the check")
 
+  private static let metrics = Option<Endpoint>(
+    "metrics", value: "ADDRESS:PORT", "Serve figures for Prometheus at http://ADDRESS:PORT/metrics",
+    parse: { (text: String) throws(InvalidValue) in
+      guard let endpoint = Endpoint(text) else {
+        throw InvalidValue(
+          "\"\(text)\" is not ADDRESS:PORT", advice: "Write an address of this machine: 127.0.0.1:9882.")
+      }
+      return endpoint
+    })
+
   /// What the options take at most.
   private enum CopyLimit {
     static let threshold = 72
@@ -46,7 +57,7 @@ enum RepublishCommand {
     arguments: [sources.specification],
     options: [
       every.specification, once.specification, threshold.specification, concurrency.specification, rate.specification,
-      state.specification, signAnew.specification, SharedOptions.bootstrap.specification,
+      state.specification, signAnew.specification, metrics.specification, SharedOptions.bootstrap.specification,
       SharedOptions.json.specification,
     ],
     examples: [
@@ -67,7 +78,8 @@ enum RepublishCommand {
       try reader.requireSomething()
       let run = RepublishRun(
         policy: policy, isOnce: isOnce, sources: reader, stateFile: arguments[state].map(RepublishStateFile.init),
-        bootstrap: arguments.all(SharedOptions.bootstrap), console: console, logger: LogOptions.logger(arguments))
+        bootstrap: arguments.all(SharedOptions.bootstrap), metrics: arguments[metrics], console: console,
+        logger: LogOptions.logger(arguments))
       try await run.run()
     })
 }
