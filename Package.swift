@@ -104,14 +104,14 @@ let package = Package(
       ]),
 
     // Beside the floors: a network in one process.
-    module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
+    module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses", "PlainText"]),
 
     // Floor 10: the command.
     .executableTarget(
       name: "pubky",
       dependencies: [
         "PKDNS", "DNSResolution", "DNSWire", "Republisher", "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore",
-        "HTTP", "TLS", "Mainline", "MainlineProtocol", "Pkarr",
+        "HTTP", "TLS", "Mainline", "MainlineProtocol", "MainlineSimulator", "Pkarr",
         "EventLoops", "Logging", "Configuration", "CommandLineTool", "Cryptography", "Addresses", "PlainText",
         "WireFormat",
       ],
@@ -157,7 +157,7 @@ let package = Package(
         "Republisher", "PkarrClient", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography",
         "Addresses",
       ]),
-    tests("SimulationTests", ["MainlineSimulator"]),
+    tests("SimulationTests", ["MainlineSimulator", "PlainText"]),
     tests("InteropTests", ["Mainline", "Pkarr", "DNSResolution"]),
     tests("EndToEndTests", ["pubky", "Pkarr", "PkarrStore", "WireFormat"]),
     tests("BrowserTests", ["pubky", "PkarrRelay", "HTTP", "Pkarr", "EventLoops", "Addresses"]),
