@@ -105,14 +105,14 @@ let package = Package(
         "PlainText",
       ]),
     // Beside the floors: a network in one process.
-    module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses"]),
+    module("MainlineSimulator", ["MainlineProtocol", "Bencode", "Cryptography", "Addresses", "PlainText"]),
 
     // Floor 10: the command.
     .executableTarget(
       name: "pubky",
       dependencies: [
         "PKDNS", "DNSResolution", "DNSWire", "Republisher", "PkarrRelay", "PkarrSite", "PkarrClient", "PkarrStore",
-        "HTTP", "TLS", "Mainline", "MainlineProtocol", "Pkarr",
+        "HTTP", "TLS", "Mainline", "MainlineProtocol", "MainlineSimulator", "Pkarr",
         "EventLoops", "Logging", "Configuration", "CommandLineTool", "Cryptography", "Addresses", "PlainText",
         "WireFormat",
       ],
@@ -159,7 +159,7 @@ let package = Package(
         "Republisher", "PkarrClient", "Pkarr", "Mainline", "MainlineProtocol", "EventLoops", "Cryptography",
         "Addresses", "PlainText",
       ]),
-    tests("SimulationTests", ["MainlineSimulator"]),
+    tests("SimulationTests", ["MainlineSimulator", "PlainText"]),
     .executableTarget(
       name: "HostileNetwork",
       dependencies: [

@@ -24,6 +24,28 @@ enum NewFile {
     syncDirectory(of: path)
   }
 
+  /// Writes a file that everybody may read, in the place of one that is there.
+  ///
+  /// - Throws: `CommandError` if it cannot be written. Then nothing is left behind, and what was there stays.
+  static func replace(_ path: String, with bytes: [UInt8]) throws(CommandError) {
+    let temporary = try writeTemporary(path, bytes)
+    let code = chmod(temporary, 0o644) == 0 && rename(temporary, path) == 0 ? 0 : errno
+    if code != 0 {
+      unlink(temporary)
+      throw unwritable(path, code)
+    }
+    syncDirectory(of: path)
+  }
+
+  /// Finds out whether there is a folder for a file that will take long to make.
+  ///
+  /// - Throws: `CommandError` if there is none.
+  static func requireFolder(of path: String) throws(CommandError) {
+    let (folder, name) = split(path)
+    if name.isEmpty || name == "." || name == ".." { throw .input("\(path) is not the name of a file") }
+    if access(folder.isEmpty ? "." : folder, W_OK | X_OK) != 0 { throw unwritable(path, errno) }
+  }
+
   /// Makes the folders that are missing above a file, for the owner alone.
   static func makeFolders(above path: String) throws(CommandError) {
     var end = path.startIndex

@@ -23,7 +23,7 @@ struct Pubky {
       [
         UpCommand.command, KeyCommands.group, PublishCommand.command, RepublishCommand.command, ResolveCommand.command,
         GetCommand.command, ServeCommand.command, PacketCommands.group, RelayCommand.command, DNSCommand.command,
-        DHTCommands.group, TestnetCommand.command,
+        DHTCommands.group, TestnetCommand.command, SimulateCommands.group,
         CompletionsCommand.command, ManCommand.command,
       ]),
     version: version)

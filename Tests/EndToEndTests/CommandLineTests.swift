@@ -33,7 +33,8 @@ struct CommandLineTests {
         ["packet", "sign"], ["packet", "inspect"], ["dht", "node"], ["dht", "info"], ["dht", "ping"],
         ["dht", "find-node"], ["dht", "get"],
         ["dht", "put"], ["dht", "peers"], ["dht", "announce"], ["relay"], ["dns", "check"], ["dns", "flush"],
-        ["testnet"], ["up"], ["completions"],
+        ["testnet"], ["up"], ["completions"], ["simulate", "survival"], ["simulate", "latency"],
+        ["simulate", "attack"], ["simulate", "traffic"],
       ]
       #expect(Set(all) == expected)
       for path in all {

@@ -147,12 +147,12 @@ import Testing
     #expect(isNew)
     let isNewAgain = table.queried(by: stranger, isSecure: false, at: start)
     #expect(!isNewAgain)
-    #expect(table.unconfirmed() == stranger)
+    #expect(table.unconfirmed(at: start) == stranger)
     #expect(table.closest(to: stranger.id, excluding: nil, at: start).count == 0)
     let entered = table.responded(stranger, isSecure: false, at: start)
     #expect(entered == .added)
     #expect(table.closest(to: stranger.id, excluding: nil, at: start).count == 1)
-    #expect(table.unconfirmed() == nil)
+    #expect(table.unconfirmed(at: start) == nil)
   }
 
   @Test("on the public network one address holds one insecure node, and a /24 two nodes of a bucket")

@@ -10,6 +10,7 @@ let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("latency", LatencyRows.rows),
   ("simulator", SimulatorRows.rows),
   ("churn", ChurnRows.rows),
+  ("laboratory", LaboratoryRows.rows),
   ("relay", RelayRows.rows),
   ("relay-put", RelayLoadRows.packetRows),
   ("relay-memory", RelayLoadRows.memoryRows),

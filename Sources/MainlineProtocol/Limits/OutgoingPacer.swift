@@ -45,6 +45,14 @@ struct OutgoingPacer: Sendable {
     totalRate = Rate(perSecond: rates.outgoingQueries + extra, burst: rates.outgoingQueryBurst + extra / 5)
   }
 
+  /// Forgets destinations that nothing was sent to lately: a new entry would be the same.
+  mutating func forgetIdle(at now: Instant) {
+    destinations.removeOldest { destination in
+      var lately = destination.lately
+      return destination.bucket.isFull(at: now) && lately.count(at: now) == 0
+    }
+  }
+
   /// Counts one packet to `address` if it may go now.
   mutating func admit(to address: IPAddress, at now: Instant) -> Admission {
     guard isOn else { return .now }

@@ -39,6 +39,13 @@ struct RateLimiter: Sendable {
   /// Number of addresses remembered.
   var addressCount: Int { addresses.count }
 
+  /// Forgets addresses that have used nothing of what they may: a new entry would be the same.
+  mutating func forgetIdle(at now: Instant) {
+    addresses.removeOldest { address in
+      address.queries.isFull(at: now) && address.answerBytes.isFull(at: now) && address.verifications.isFull(at: now)
+    }
+  }
+
   /// Counts a query; false: drop it.
   mutating func admitQuery(from address: IPAddress, at now: Instant) -> Bool {
     guard isOn else { return true }

@@ -79,6 +79,19 @@ public struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
   }
 
+  /// Forgets keys, the one touched least recently first, for as long as `isIdle` says so of their values, and gives back
+  /// memory that is hardly used any more.
+  mutating func removeOldest(while isIdle: (Value) -> Bool) {
+    while let oldest, isIdle(oldest.value) { remove(oldest.key) }
+    guard slots.count > 32, positions.count * 4 < slots.count else { return }
+    var smaller = RecencyMap(capacity: capacity)
+    forEach { key, value in
+      smaller.set(key, to: value)
+      return true
+    }
+    self = smaller
+  }
+
   /// Forgets everything.
   @inlinable
   public mutating func removeAll() { self = RecencyMap(capacity: capacity) }

@@ -35,6 +35,9 @@ package struct TokenBucket: Sendable {
     return rate.payable(units, full: full, now: now) <= now
   }
 
+  /// True if a new bucket would be the same.
+  func isFull(at now: Instant) -> Bool { full <= Double(now.nanoseconds) }
+
   /// Takes `units`, whether they are there or not.
   @inline(__always)
   package mutating func take(_ units: Double, rate: Rate, now: Instant) {

@@ -5,7 +5,8 @@ import Addresses
 /// The walk keeps its candidates in two orders and serves both. In *S-order* nodes whose ids are bound to their
 /// addresses (BEP 42) come before all others, so forged ids stay behind honest ones; in *X-order* only the XOR distance
 /// counts, which finds what other implementations stored at their eight closest nodes. A candidate that does not answer
-/// loses its place, so a liar's invented neighbours cannot stop the walk.
+/// loses its place, so a liar's invented neighbours cannot stop the walk; and once two of those that somebody named were
+/// silent, the others that only he and his like name are asked last, if the walk still wants for nodes by then.
 struct Lookup: Sendable {
   /// Width of the walk in S-order.
   static let width = 20
@@ -36,6 +37,7 @@ struct Lookup: Sendable {
   private var anonymous: [Int] = []
   private var known: Set<Endpoint> = []
   private(set) var inFlight = 0
+  private(set) var answeredCount = 0
   private(set) var requests = 0
   /// Questions to widen the walk that wait for an answer, and how many more rounds of them there may be.
   private var wideningInFlight = 0
@@ -54,9 +56,11 @@ struct Lookup: Sendable {
 
   /// Adds a node that our table or candidate `source` names. The caller has checked that its address can be used.
   mutating func add(_ contact: NodeContact, isSecure: Bool, source: Int?) {
-    guard !known.contains(contact.endpoint), admitsAddress(contact, isSecure: isSecure) else { return }
+    if known.contains(contact.endpoint) { return vouch(for: contact, source: source) }
+    guard admitsAddress(contact, isSecure: isSecure) else { return }
     let candidate = Candidate(
-      contact: contact, distance: contact.id ^ target, isSecure: isSecure, isAnonymous: false, source: source)
+      contact: contact, distance: contact.id ^ target, isSecure: isSecure, isAnonymous: false,
+      sources: CandidateSources(source))
     guard let index = slot(for: candidate) else { return }
     known.insert(contact.endpoint)
     place(index)
@@ -69,6 +73,14 @@ struct Lookup: Sendable {
     candidates.append(
       Candidate(
         contact: NodeContact(id: .zero, endpoint: endpoint), distance: .zero, isSecure: false, isAnonymous: true))
+  }
+
+  /// One more names a candidate that may be waiting for somebody credible to do so.
+  private mutating func vouch(for contact: NodeContact, source: Int?) {
+    guard let source, let index = candidates.firstIndex(where: { $0.contact == contact }),
+      candidates[index].state == .unasked, !candidates[index].sources.isEmpty
+    else { return }
+    candidates[index].sources.insert(source)
   }
 
   /// A free place in `candidates`; a full list gives up its farthest unasked one if that is farther.
@@ -152,13 +164,23 @@ extension Lookup {
       default: break
       }
     }
-    if let next = surveyByTrust(&isWaiting) ?? surveyByDistance(&isWaiting) {
-      return Survey(next: next, isComplete: false)
+    for asksDoubtful in [false, true] where !asksDoubtful || answeredCount < Self.width {
+      if let next = surveyByTrust(asksDoubtful, &isWaiting) ?? surveyByDistance(asksDoubtful, &isWaiting) {
+        return Survey(next: next, isComplete: false)
+      }
+      // Those who are asked at the moment may name better ones.
+      if isWaiting { break }
     }
     return Survey(next: nil, isComplete: !isWaiting)
   }
 
-  private func surveyByTrust(_ isWaiting: inout Bool) -> Int? {
+  /// Whether a candidate is named only by candidates that name in vain.
+  private func isDoubtful(_ index: Int) -> Bool {
+    let sources = candidates[index].sources
+    return !sources.isEmpty && !sources.contains { !candidates[$0].namesInVain }
+  }
+
+  private func surveyByTrust(_ asksDoubtful: Bool, _ isWaiting: inout Bool) -> Int? {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.maximumCandidates) { unproven in
       unproven.initialize(repeating: 0)
       var places = 0
@@ -167,7 +189,8 @@ extension Lookup {
           guard places < Self.width else { return nil }
           let state = candidates[index].state
           if state == .failed || state == .late { continue }
-          if state != .answered, let source = candidates[index].source {
+          if state == .unasked, !asksDoubtful, isDoubtful(index) { continue }
+          if state != .answered, let source = candidates[index].sources.first {
             guard unproven[source] < Self.maximumUnprovenFromOneSource else { continue }
             unproven[source] += 1
           }
@@ -180,7 +203,7 @@ extension Lookup {
     }
   }
 
-  private func surveyByDistance(_ isWaiting: inout Bool) -> Int? {
+  private func surveyByDistance(_ asksDoubtful: Bool, _ isWaiting: inout Bool) -> Int? {
     var places = 0
     var secure = secureOrder.makeIterator()
     var insecure = insecureOrder.makeIterator()
@@ -197,7 +220,9 @@ extension Lookup {
       }
       switch candidates[index].state {
       case .failed, .late: continue
-      case .unasked: return index
+      case .unasked:
+        if !asksDoubtful, isDoubtful(index) { continue }
+        return index
       case .asked: isWaiting = true
       case .answered: break
       }
@@ -218,18 +243,36 @@ extension Lookup {
     guard candidates[index].state == .asked else { return }
     candidates[index].state = .late
     inFlight -= 1
+    creditSources(of: index, silent: true)
   }
 
   /// Candidate `index` will not answer, or answered with an error.
   mutating func failed(_ index: Int) {
-    if candidates[index].state == .asked { inFlight -= 1 }
+    if candidates[index].state == .asked {
+      inFlight -= 1
+      creditSources(of: index, silent: true)
+    }
     if candidates[index].state != .answered { candidates[index].state = .failed }
+  }
+
+  /// Whoever named a candidate is judged by whether it answers.
+  private mutating func creditSources(of index: Int, silent: Bool) {
+    let sources = candidates[index].sources
+    sources.forEach { source in
+      if silent {
+        candidates[source].silentNames = min(254, candidates[source].silentNames) + 1
+      } else {
+        candidates[source].answeringNames = min(254, candidates[source].answeringNames) + 1
+      }
+    }
   }
 
   /// Candidate `index` has answered, under the id that it names itself.
   mutating func answered(_ index: Int, id: NodeID, isSecure: Bool, token: [UInt8]?) {
     if candidates[index].state == .asked { inFlight -= 1 }
+    if candidates[index].state != .answered { answeredCount += 1 }
     candidates[index].state = .answered
+    creditSources(of: index, silent: false)
     candidates[index].token = token
     let listed = candidates[index]
     candidates[index].isStorable = token != nil

@@ -10,7 +10,7 @@ extension DHTNode {
         return NodeInfo.Family(
           family: state.family, id: state.table.localID, publicEndpoint: state.votes.publicEndpoint,
           goodNodes: nodes.count { $0.isGood(at: now) }, questionableNodes: nodes.count { !$0.isGood(at: now) },
-          secureNodes: nodes.count(where: \.isSecure), buckets: state.table.buckets.count { !$0.nodes.isEmpty })
+          secureNodes: nodes.count(where: \.isSecure), buckets: state.table.buckets.all.count { !$0.nodes.isEmpty })
       }, isServer: serverMode.isServer, isFirewalled: serverMode.isFirewalled, networkSize: sizeEstimate.nodeCount,
       networkSizeDeviation: sizeEstimate.relativeDeviation, storedItems: items.mutableCount + items.immutableCount,
       storedInfoHashes: peers.infoHashCount, uptime: startedAt.duration(to: now),

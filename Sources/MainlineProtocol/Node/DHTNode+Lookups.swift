@@ -33,8 +33,8 @@ extension DHTNode {
     let target = state.key.target
     let family = state.key.family
     var seeds = families[state.family].table.usableNodes()
-    if state.asksForItems { seeds.removeAll { $0.lacksItemsUntil > now } }
-    var distances = seeds.map { (distance: $0.contact.id ^ target, node: $0) }
+    if state.asksForItems { seeds.removeAll { $0.lacksItems(at: now) } }
+    var distances = seeds.map { (distance: $0.id ^ target, node: $0) }
     distances.sort { $0.distance < $1.distance }
     for (place, seed) in distances.enumerated() where place < Lookup.closestWidth || seed.node.isSecure {
       guard state.walk.candidates.count < Lookup.width + Lookup.closestWidth else { break }

@@ -87,7 +87,7 @@ extension DHTNode {
     let due = lastUnconfirmedPing.advanced(by: Self.unconfirmedPingInterval)
     guard due <= now else { return }
     for index in families.indices {
-      if let contact = families[index].table.unconfirmed() {
+      if let contact = families[index].table.unconfirmed(at: now) {
         lastUnconfirmedPing = now
         families[index].table.forgetUnconfirmed(contact)
         ping(contact, at: now)
@@ -109,8 +109,13 @@ extension DHTNode {
       if families[index].lastSelfLookup.advanced(by: Self.selfLookupInterval) <= now { lookUpSelf(index, at: now) }
     }
     if families.contains(where: { !$0.table.hasUsableNodes }), bootstrapAttempts == 0 { bootstrap(at: now) }
+    items.expire(at: now)
     peers.expire(at: now)
     responders.expire(at: now)
+    limiter.forgetIdle(at: now)
+    pacer.forgetIdle(at: now)
+    requests.shrink()
+    timers.shrink()
     reviewMode(at: now)
   }
 

@@ -20,7 +20,8 @@ public struct DatagramQueue: ~Copyable {
   /// The queue never holds more; what would come on top is dropped and counted by the node.
   public static let maximumCount = 4096
 
-  init() { memory = .allocate(byteCount: 16 * Self.maximumDatagramSize, alignment: 16) }
+  /// Empty; memory is taken with the first datagram.
+  public init() { memory = UnsafeMutableRawBufferPointer(start: nil, count: 0) }
 
   deinit { memory.deallocate() }
 
@@ -65,8 +66,9 @@ public struct DatagramQueue: ~Copyable {
   }
 
   private mutating func grow() {
-    let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: memory.count * 2, alignment: 16)
-    larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<used]))
+    let size = max(16 * Self.maximumDatagramSize, memory.count * 2)
+    let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+    if used > 0 { larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<used])) }
     memory.deallocate()
     memory = larger
   }

@@ -66,6 +66,9 @@ public struct StorageLimits: Sendable, Hashable {
   public var mutableItems = 10_000
   /// Immutable items (BEP 44).
   public var immutableItems = 1000
+  /// Items that nobody put again for this long are forgotten, within a minute; BEP 44 allows it after two hours. Nil: an
+  /// item is kept until others need its place.
+  public var itemLifetime: Duration?
   /// Info-hashes with peers (BEP 5).
   public var infoHashes = 2000
   /// Peers of one info-hash.

@@ -100,22 +100,30 @@ struct RequestTable: Sendable {
 
   mutating func record(answered: Bool) { lately.add(answered) }
 
+  /// Gives back memory that a burst of requests has taken.
+  mutating func shrink() {
+    guard requests.isEmpty, requests.capacity > 16 else { return }
+    requests = [:]
+    perEndpoint = [:]
+    perHost = [:]
+  }
+
   private struct AnswerRecord: Sendable {
-    private var bits = [Bool]()
+    private static let length = 1000
+    private var words = InlineArray<16, UInt64>(repeating: 0)
+    private var count = 0
     private var position = 0
     private var answered = 0
 
-    var share: Double? { bits.isEmpty ? nil : Double(answered) / Double(bits.count) }
+    var share: Double? { count == 0 ? nil : Double(answered) / Double(count) }
 
     mutating func add(_ bit: Bool) {
-      if bits.count < 1000 {
-        bits.append(bit)
-      } else {
-        if bits[position] { answered -= 1 }
-        bits[position] = bit
-        position = (position + 1) % 1000
-      }
+      let mask = UInt64(1) << UInt64(position & 63)
+      if words[position >> 6] & mask != 0 { answered -= 1 }
+      if bit { words[position >> 6] |= mask } else { words[position >> 6] &= ~mask }
       if bit { answered += 1 }
+      position = (position + 1) % Self.length
+      count = min(count + 1, Self.length)
     }
   }
 }

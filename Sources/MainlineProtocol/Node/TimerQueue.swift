@@ -44,6 +44,9 @@ package struct TimerQueue<Action: Sendable>: Sendable {
     return first.action
   }
 
+  /// Gives back memory that is hardly used any more.
+  mutating func shrink() { if heap.capacity > 32, heap.count * 4 < heap.capacity { heap = heap.map(\.self) } }
+
   /// Takes the earliest entry.
   mutating func removeFirst() {
     heap.swapAt(0, heap.count - 1)

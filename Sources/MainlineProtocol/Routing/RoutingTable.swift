@@ -11,6 +11,14 @@ struct RoutingTable: Sendable {
     fileprivate(set) var lastResponse = Instant.distantPast
     /// When a lookup for a random id of this bucket was last started.
     var lastRefresh = Instant.distantPast
+
+    /// Adds a node; a full bucket has no room for more than it may hold.
+    fileprivate mutating func append(_ node: RoutingNode) {
+      if nodes.count == nodes.capacity {
+        nodes.reserveCapacity(min(RoutingTable.bucketSize, max(4, nodes.count * 2)))
+      }
+      nodes.append(node)
+    }
   }
 
   /// What a response has changed.
@@ -34,8 +42,8 @@ struct RoutingTable: Sendable {
   let localID: NodeID
   /// False on an isolated network, where all nodes may have one address.
   private let limitsAddresses: Bool
-  private(set) var buckets = [Bucket](repeating: Bucket(), count: 161)
-  private var idsByEndpoint: [Endpoint: NodeID] = [:]
+  private(set) var buckets = BucketList()
+  private var index = EndpointIndex()
   /// Bit n of the word is set if bucket n holds a node: spares the look at empty ones.
   private var occupied = OccupiedBuckets()
 
@@ -49,7 +57,11 @@ struct RoutingTable: Sendable {
 
   var isEmpty: Bool { count == 0 }
 
-  func id(at endpoint: Endpoint) -> NodeID? { idsByEndpoint[endpoint] }
+  /// The id of the node in a bucket that is at this endpoint.
+  func id(at endpoint: Endpoint) -> NodeID? {
+    guard let number = index.bucket(of: endpoint) else { return nil }
+    return buckets[number].nodes.first { $0.endpoint == endpoint }?.id
+  }
 
   // MARK: Hearing of nodes
 
@@ -57,19 +69,19 @@ struct RoutingTable: Sendable {
   mutating func responded(
     _ contact: NodeContact, isSecure: Bool, asksForItems: Bool = false, at now: Instant
   ) -> Admission {
-    if let known = idsByEndpoint[contact.endpoint], known != contact.id {
+    if let known = id(at: contact.endpoint), known != contact.id {
       remove(id: known)
       return .changedID
     }
     let number = localID.bucketDistance(to: contact.id)
     guard number > 0 else { return .refused }
-    if let index = buckets[number].nodes.firstIndex(where: { $0.contact.id == contact.id }) {
+    if let index = buckets[number].nodes.firstIndex(where: { $0.id == contact.id }) {
       buckets[number].nodes[index].answered(asksForItems: asksForItems, at: now)
       return refresh(bucket: number, index: index, contact, isSecure: isSecure, at: now)
     }
     guard admitsAddress(contact, isSecure: isSecure, bucket: number) else { return .refused }
     let newcomer = RoutingNode(contact, isSecure: isSecure, hasResponded: true, at: now)
-    buckets[number].replacements.removeAll { $0.contact.id == contact.id || $0.contact.endpoint == contact.endpoint }
+    buckets[number].replacements.removeAll { $0.id == contact.id || $0.endpoint == contact.endpoint }
     if buckets[number].nodes.count < Self.bucketSize {
       insert(newcomer, bucket: number, at: now)
       return .added
@@ -80,7 +92,9 @@ struct RoutingTable: Sendable {
       return .added
     }
     keepWaiting(newcomer, bucket: number)
-    let silent = buckets[number].nodes.filter { !$0.isGood(at: now) }.min { $0.lastHeard < $1.lastHeard }
+    let silent = buckets[number].nodes.filter { !$0.isGood(at: now) }.min {
+      $0.lastHeard(at: now) < $1.lastHeard(at: now)
+    }
     return .waiting(toPing: silent?.contact)
   }
 
@@ -88,16 +102,16 @@ struct RoutingTable: Sendable {
   mutating func queried(by contact: NodeContact, isSecure: Bool, at now: Instant) -> Bool {
     let number = localID.bucketDistance(to: contact.id)
     guard number > 0 else { return false }
-    if let index = buckets[number].nodes.firstIndex(where: { $0.contact.id == contact.id }) {
-      if buckets[number].nodes[index].contact.endpoint == contact.endpoint {
+    if let index = buckets[number].nodes.firstIndex(where: { $0.id == contact.id }) {
+      if buckets[number].nodes[index].endpoint == contact.endpoint {
         buckets[number].nodes[index].queried(at: now)
       }
       return false
     }
     let isWaiting = buckets[number].replacements.contains {
-      $0.contact.id == contact.id || $0.contact.endpoint == contact.endpoint
+      $0.id == contact.id || $0.endpoint == contact.endpoint
     }
-    guard !isWaiting, idsByEndpoint[contact.endpoint] == nil,
+    guard !isWaiting, id(at: contact.endpoint) == nil,
       admitsAddress(contact, isSecure: isSecure, bucket: number)
     else { return false }
     keepWaiting(RoutingNode(contact, isSecure: isSecure, hasResponded: false, at: now), bucket: number)
@@ -110,19 +124,19 @@ struct RoutingTable: Sendable {
     buckets[number].replacements.removeAll { $0.contact == contact && !$0.hasResponded }
     guard let index = buckets[number].nodes.firstIndex(where: { $0.contact == contact }) else { return false }
     buckets[number].nodes[index].failed(asksForItems: asksForItems)
-    let failures = buckets[number].nodes[index].failures
+    let failures = buckets[number].nodes[index].failureCount
     // Without an heir even a bad node stays: if our own network was gone, it may be all that is left.
     guard let heir = buckets[number].replacements.lastIndex(where: \.hasResponded) else { return false }
     guard failures >= 2 else { return true }
     let node = buckets[number].replacements.remove(at: heir)
     removeNode(bucket: number, index: index)
-    insert(node, bucket: number, at: node.lastResponse)
+    insert(node, bucket: number, at: nil)
     return false
   }
 
   mutating func remove(id: NodeID) {
     let number = localID.bucketDistance(to: id)
-    guard let index = buckets[number].nodes.firstIndex(where: { $0.contact.id == id }) else { return }
+    guard let index = buckets[number].nodes.firstIndex(where: { $0.id == id }) else { return }
     removeNode(bucket: number, index: index)
   }
 
@@ -132,7 +146,7 @@ struct RoutingTable: Sendable {
     bucket number: Int, index: Int, _ contact: NodeContact, isSecure: Bool, at now: Instant
   ) -> Admission {
     let node = buckets[number].nodes[index]
-    if node.contact.endpoint != contact.endpoint {
+    if node.endpoint != contact.endpoint {
       // The same id from elsewhere: believed only if it is bound to its new address and the old one was not, or if the
       // old one is gone.
       guard node.isBad || isSecure && !node.isSecure else { return .refused }
@@ -149,44 +163,46 @@ struct RoutingTable: Sendable {
     guard limitsAddresses else { return true }
     let network = AddressBlock.network(contact.endpoint.address)
     let neighbours = buckets[number].nodes.count {
-      AddressBlock.network($0.contact.endpoint.address) == network
+      AddressBlock.network($0.endpoint.address) == network
     }
     guard neighbours < Self.maximumPerNetwork else { return false }
     // One insecure node per address, or several secure ones with different prefixes.
     let host = AddressBlock.host(contact.endpoint.address)
-    for (endpoint, id) in idsByEndpoint where AddressBlock.host(endpoint.address) == host {
-      guard isSecure,
-        endpoint == contact.endpoint || SecureNodeID.prefix(of: id) != SecureNodeID.prefix(of: contact.id),
-        SecureNodeID.isValid(id, for: endpoint.address, exemptsLocalNetworks: false)
-      else { return false }
+    for bucket in buckets.all {
+      for node in bucket.nodes where AddressBlock.host(node.endpoint.address) == host {
+        guard isSecure,
+          node.endpoint == contact.endpoint || SecureNodeID.prefix(of: node.id) != SecureNodeID.prefix(of: contact.id),
+          SecureNodeID.isValid(node.id, for: node.endpoint.address, exemptsLocalNetworks: false)
+        else { return false }
+      }
     }
     return true
   }
 
-  private mutating func insert(_ node: RoutingNode, bucket number: Int, at now: Instant) {
-    buckets[number].nodes.append(node)
-    buckets[number].lastResponse = max(buckets[number].lastResponse, now)
-    idsByEndpoint[node.contact.endpoint] = node.contact.id
+  /// Puts a node into its bucket, which heard of it `now` (nil: it has been waiting).
+  private mutating func insert(_ node: RoutingNode, bucket number: Int, at now: Instant?) {
+    buckets[number].append(node)
+    if let now { buckets[number].lastResponse = max(buckets[number].lastResponse, now) }
+    index.insert(node.endpoint, bucket: number)
     occupied.insert(number)
     count += 1
   }
 
   private mutating func removeNode(bucket number: Int, index: Int) {
     let node = buckets[number].nodes.remove(at: index)
-    idsByEndpoint[node.contact.endpoint] = nil
+    self.index.remove(node.endpoint)
     if buckets[number].nodes.isEmpty { occupied.remove(number) }
     count -= 1
   }
 
   private mutating func keepWaiting(_ node: RoutingNode, bucket number: Int) {
-    var waiting = buckets[number].replacements
-    if waiting.count >= Self.replacementCount {
+    if buckets[number].replacements.count >= Self.replacementCount {
       // Whoever has answered is worth more than whoever has only asked.
-      guard let place = waiting.firstIndex(where: { !$0.hasResponded }) ?? (node.hasResponded ? 0 : nil) else { return }
-      waiting.remove(at: place)
+      let asker = buckets[number].replacements.firstIndex { !$0.hasResponded }
+      guard let place = asker ?? (node.hasResponded ? 0 : nil) else { return }
+      buckets[number].replacements.remove(at: place)
     }
-    waiting.append(node)
-    buckets[number].replacements = waiting
+    buckets[number].replacements.append(node)
   }
 }
 
@@ -249,8 +265,8 @@ extension RoutingTable {
   ) {
     buckets[number].nodes.withUnsafeBufferPointer { nodes in
       for index in nodes.indices where nodes[index].isGood(at: now) {
-        if let asker, nodes[index].contact.endpoint == asker { continue }
-        let distance = nodes[index].contact.id ^ target
+        if let asker, nodes[index].endpoint == asker { continue }
+        let distance = nodes[index].id ^ target
         let rank = (160 &- distance.leadingZeroBitCount) &* 2 &+ (nodes[index].isSecure ? 0 : 1)
         let match = Match(
           distance: distance.first, rank: UInt16(truncatingIfNeeded: rank),
@@ -264,7 +280,7 @@ extension RoutingTable {
     }
   }
 
-  private func id(of match: Match) -> NodeID { buckets[Int(match.bucket)].nodes[Int(match.index)].contact.id }
+  private func id(of match: Match) -> NodeID { buckets[Int(match.bucket)].nodes[Int(match.index)].id }
 
   /// Match `index` of a search made just before.
   @inline(__always)
@@ -275,21 +291,19 @@ extension RoutingTable {
 
   /// True if there is a node that is not bad.
   var hasUsableNodes: Bool {
-    count > 0 && buckets.contains { $0.nodes.contains { !$0.isBad } }
+    count > 0 && buckets.all.contains { $0.nodes.contains { !$0.isBad } }
   }
 
   /// Number of good nodes.
   func goodCount(at now: Instant) -> Int {
-    count == 0 ? 0 : buckets.reduce(0) { $0 + $1.nodes.count { $0.isGood(at: now) } }
+    count == 0 ? 0 : buckets.all.reduce(0) { $0 + $1.nodes.count { $0.isGood(at: now) } }
   }
 
   /// All nodes that are not bad.
   func usableNodes() -> [RoutingNode] {
     var nodes: [RoutingNode] = []
     nodes.reserveCapacity(count)
-    for number in 1...160 where !buckets[number].nodes.isEmpty {
-      nodes += buckets[number].nodes.filter { !$0.isBad }
-    }
+    for bucket in buckets.all.reversed() { nodes += bucket.nodes.lazy.filter { !$0.isBad } }
     return nodes
   }
 }
@@ -300,14 +314,14 @@ extension RoutingTable {
   /// Nodes not heard of for `silence`, longest silent first, at most `limit`.
   func silentNodes(for silence: Duration, limit: Int, at now: Instant) -> [NodeContact] {
     let due = now.advanced(by: .zero - silence)
-    return usableNodes().filter { $0.lastResponse <= due }.sorted { $0.lastResponse < $1.lastResponse }
-      .prefix(limit).map(\.contact)
+    return usableNodes().map { (since: $0.lastHeard(at: now), node: $0) }.filter { $0.since <= due }
+      .sorted { $0.since < $1.since }.prefix(limit).map(\.node.contact)
   }
 
   /// The node that waits longest and has never answered: to be pinged.
-  func unconfirmed() -> NodeContact? {
-    buckets.lazy.flatMap(\.replacements).filter { !$0.hasResponded && !$0.isBad }
-      .min { $0.firstHeard < $1.firstHeard }?.contact
+  func unconfirmed(at now: Instant) -> NodeContact? {
+    buckets.all.lazy.flatMap(\.replacements).filter { !$0.hasResponded && !$0.isBad }
+      .min { $0.firstHeard(at: now) < $1.firstHeard(at: now) }?.contact
   }
 
   /// It has been pinged; if it answers it enters as a responder.
@@ -319,7 +333,7 @@ extension RoutingTable {
 
   /// A bucket that heard nothing for 15 minutes: one that holds nodes, or the first empty one below those.
   func staleBucket(at now: Instant) -> Int? {
-    let lowest = (1...160).first { !buckets[$0].nodes.isEmpty } ?? 160
+    let lowest = occupied.lowest ?? 160
     let due = now.advanced(by: .zero - RoutingNode.goodFor)
     return (max(1, lowest - 1)...160).first { number in
       let bucket = buckets[number]
@@ -332,50 +346,17 @@ extension RoutingTable {
   /// The same nodes seen from another id: for a node whose address has changed.
   func rebuilt(around id: NodeID, at now: Instant) -> RoutingTable {
     var table = RoutingTable(localID: id, limitsAddresses: limitsAddresses)
-    for node in usableNodes() where node.contact.id != id {
-      let number = id.bucketDistance(to: node.contact.id)
+    for node in usableNodes() where node.id != id {
+      let number = id.bucketDistance(to: node.id)
       guard table.buckets[number].nodes.count < Self.bucketSize else { continue }
-      table.insert(node, bucket: number, at: node.lastResponse)
+      table.insert(node, bucket: number, at: node.lastResponse(at: now))
     }
     return table
   }
 
   /// Good nodes, longest known first.
   func nodesToSave(limit: Int, at now: Instant) -> [NodeContact] {
-    usableNodes().filter { $0.isGood(at: now) }.sorted { $0.firstHeard < $1.firstHeard }.prefix(limit).map(\.contact)
-  }
-}
-
-/// Which of the 160 buckets hold nodes.
-private struct OccupiedBuckets: Sendable {
-  private var words = InlineArray<3, UInt64>(repeating: 0)
-
-  mutating func insert(_ number: Int) { words[number >> 6] |= 1 << UInt64(number & 63) }
-  mutating func remove(_ number: Int) { words[number >> 6] &= ~(1 << UInt64(number & 63)) }
-
-  @inline(__always)
-  func forEach(below limit: Int, _ body: (Int) -> Void) {
-    for index in stride(from: 2, through: 0, by: -1) {
-      var word = words[index]
-      while word != 0 {
-        let bit = 63 &- word.leadingZeroBitCount
-        word &= ~(1 << UInt64(bit))
-        let number = index &* 64 &+ bit
-        if number < limit { body(number) }
-      }
-    }
-  }
-
-  @inline(__always)
-  func forEach(above limit: Int, _ body: (Int) -> Void) {
-    for index in 0..<3 {
-      var word = words[index]
-      while word != 0 {
-        let bit = word.trailingZeroBitCount
-        word &= word &- 1
-        let number = index &* 64 &+ bit
-        if number > limit { body(number) }
-      }
-    }
+    usableNodes().filter { $0.isGood(at: now) }.sorted { $0.firstHeard(at: now) < $1.firstHeard(at: now) }
+      .prefix(limit).map(\.contact)
   }
 }

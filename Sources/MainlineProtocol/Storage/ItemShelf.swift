@@ -129,6 +129,12 @@ struct ItemShelf<Payload: Sendable>: Sendable {
     }
   }
 
+  /// Forgets items that nobody put again for `lifetime`.
+  mutating func expire(after lifetime: Duration, at now: Instant) {
+    while let oldest = recency.first(), slots[oldest].lastPut.duration(to: now) >= lifetime { remove(oldest) }
+    for slot in aged where slots[Int(slot)].lastPut.duration(to: now) >= lifetime { remove(Int(slot)) }
+  }
+
   /// Ranks everything anew for another id of the node. O(n log n); the id changes with the public address only.
   mutating func rank(for ownID: NodeID) {
     self.ownID = ownID

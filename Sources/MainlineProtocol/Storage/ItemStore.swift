@@ -44,11 +44,13 @@ struct ItemStore: Sendable {
     case noRoom
   }
 
+  private let lifetime: Duration?
   private var mutable: ItemShelf<Mutable>
   private var immutable: ItemShelf<[UInt8]>
 
   /// - Parameter limitsSources: whether one network may hold only a twentieth; false on an isolated network.
   init(limits: StorageLimits, ownID: NodeID, limitsSources: Bool) {
+    lifetime = limits.itemLifetime
     mutable = ItemShelf(capacity: limits.mutableItems, ownID: ownID, limitsSources: limitsSources)
     immutable = ItemShelf(capacity: limits.immutableItems, ownID: ownID, limitsSources: limitsSources)
   }
@@ -119,6 +121,13 @@ struct ItemStore: Sendable {
     } catch {
       return false
     }
+  }
+
+  /// Forgets items whose lifetime is over, if they have one.
+  mutating func expire(at now: Instant) {
+    guard let lifetime else { return }
+    mutable.expire(after: lifetime, at: now)
+    immutable.expire(after: lifetime, at: now)
   }
 
   /// Ranks the items anew after the node's id has changed.

@@ -29,16 +29,18 @@ struct SlotLists: Sendable {
   static let overhead = MemoryLayout<Link>.stride
 
   @usableFromInline var links: [Link] = []
-  @usableFromInline var ends: [Ends]
+  /// Empty until something is appended: most nodes of a simulation store nothing.
+  @usableFromInline var ends: [Ends] = []
+  @usableFromInline let count: Int
 
   /// Empty lists, numbered from 0.
   @inlinable
-  init(count: Int = 1) { ends = Array(repeating: Ends(), count: count) }
+  init(count: Int = 1) { self.count = count }
 
   /// The slot that was appended to the list first of those in it; nil if it is empty.
   @inlinable
   @inline(__always)
-  func first(of list: Int = 0) -> Int? { ends[list].first >= 0 ? Int(ends[list].first) : nil }
+  func first(of list: Int = 0) -> Int? { !ends.isEmpty && ends[list].first >= 0 ? Int(ends[list].first) : nil }
 
   /// The slot appended after `slot`; nil if it is the last.
   func next(after slot: Int) -> Int? { links[slot].next >= 0 ? Int(links[slot].next) : nil }
@@ -46,6 +48,7 @@ struct SlotLists: Sendable {
   /// Appends a slot, taking it out of the list that it is in.
   @inlinable
   mutating func append(_ slot: Int, to list: Int = 0) {
+    if ends.isEmpty { ends = Array(repeating: Ends(), count: count) }
     while slot >= links.count { links.append(Link()) }
     remove(slot)
     let last = ends[list].last

@@ -44,16 +44,26 @@ extension Simulation {
     run(for: settling)
   }
 
-  /// Endpoints of a few random nodes, to bootstrap from.
+  /// Endpoints of a few random nodes to bootstrap from: servers that can be reached, as far as a few draws find such.
   public func bootstrapEndpoints(_ count: Int = 3) -> [Endpoint] {
-    let present = presentNodes
-    guard !present.isEmpty else { return [] }
-    return (0..<count).map { _ in present[Int(random.next() % UInt64(present.count))].endpoint }
+    guard !presentNodes.isEmpty else { return [] }
+    return (0..<count).map { _ in
+      var node = presentNodes[Int(random.next() % UInt64(presentNodes.count))]
+      for _ in 0..<20 where node.isBehindNAT || !node.isServer {
+        node = presentNodes[Int(random.next() % UInt64(presentNodes.count))]
+      }
+      return node.endpoint
+    }
   }
 
-  /// A random node that is present.
+  /// A random node that is present; nil if none is suitable.
   public func randomNode(where isSuitable: (SimulatedNode) -> Bool = { _ in true }) -> SimulatedNode? {
-    let present = presentNodes.filter(isSuitable)
-    return present.isEmpty ? nil : present[Int(random.next() % UInt64(present.count))]
+    guard !presentNodes.isEmpty else { return nil }
+    // Mostly the first draws find one; only if not, all are looked at.
+    for _ in 0..<16 {
+      let node = presentNodes[Int(random.next() % UInt64(presentNodes.count))]
+      if isSuitable(node) { return node }
+    }
+    return random.pick(presentNodes.filter(isSuitable))
   }
 }

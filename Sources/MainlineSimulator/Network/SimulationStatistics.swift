@@ -16,6 +16,8 @@ public struct SimulationStatistics: Sendable, Hashable {
   public var corrupted: UInt64 = 0
   /// Datagrams to an endpoint where nobody is.
   public var undeliverable: UInt64 = 0
+  /// Datagrams that a router with address translation did not let in.
+  public var blocked: UInt64 = 0
   /// Deadlines of nodes that came.
   public var deadlines: UInt64 = 0
 }

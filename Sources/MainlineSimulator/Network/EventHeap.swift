@@ -7,6 +7,8 @@ struct EventHeap {
       case arrival
       /// `index` is a node whose deadline is due.
       case deadline
+      /// `index` is something that a caller wants done.
+      case action
     }
 
     /// Nanoseconds of the simulated clock.

@@ -39,6 +39,8 @@ public struct ScriptedDatagram {
   public var receiver: Endpoint
   /// The bytes.
   public var bytes: [UInt8]
+  /// How long it waits before it sends.
+  public var pause = Duration.zero
 
   /// A datagram that claims to come from `sender`.
   public init(from sender: Endpoint, to receiver: Endpoint, bytes: [UInt8]) {
@@ -108,5 +110,27 @@ extension NodeContact {
   /// The compact form of BEP 5 and BEP 32: id, address, port.
   public var compact: [UInt8] {
     id.bytes + endpoint.address.bytes + [UInt8(endpoint.port >> 8), UInt8(truncatingIfNeeded: endpoint.port)]
+  }
+}
+
+// MARK: - Asking
+
+extension ScriptedQuery {
+  /// The transaction id of what scripts ask.
+  static let ownTransaction = Array("zzzz".utf8)
+
+  /// The bytes of a query of a node with this id.
+  static func message(_ method: String, _ arguments: [String: BencodeValue], as id: NodeID) -> [UInt8] {
+    var all = Dictionary(uniqueKeysWithValues: arguments.map { (Array($0.utf8), $1) })
+    all[Array("id".utf8)] = .string(id.bytes)
+    return BencodeValue.dictionary([
+      Array("a".utf8): .dictionary(all), Array("q".utf8): .string(Array(method.utf8)),
+      Array("t".utf8): .string(ownTransaction), Array("y".utf8): .string(Array("q".utf8)),
+    ]).encoded
+  }
+
+  /// The bytes of a `find_node` query.
+  static func find(_ target: NodeID, as id: NodeID) -> [UInt8] {
+    message("find_node", ["target": .string(target.bytes)], as: id)
   }
 }

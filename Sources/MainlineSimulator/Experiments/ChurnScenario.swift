@@ -80,7 +80,6 @@ private final class ChurnRun {
   var records: [Record] = []
   var publications: [(record: Int, item: MutableItem, query: QueryID)] = []
   var resolves: [Resolve] = []
-  var born: [ObjectIdentifier: Instant] = [:]
   var report = ChurnScenario.Report()
 
   init(scenario: ChurnScenario, seed: UInt64) {
@@ -127,12 +126,10 @@ private final class ChurnRun {
   }
 
   private func replaceNode() {
-    guard let node = simulation.randomNode(where: { $0.info(at: simulation.now).isServer }) else { return }
+    guard let node = simulation.randomNode(where: { $0.isServer }) else { return }
     simulation.remove(node)
-    self.born[ObjectIdentifier(node)] = nil
     report.replaced += 1
-    let new = simulation.addServer(bootstrap: simulation.bootstrapEndpoints())
-    born[ObjectIdentifier(new)] = simulation.now
+    simulation.addServer(bootstrap: simulation.bootstrapEndpoints())
   }
 
   private func publish(from publisher: SimulatedNode) {
@@ -153,8 +150,7 @@ private final class ChurnRun {
     guard let wanted = records[index].newest else { return }
     // A reader has been there for a minute: one that has just started still looks for its first neighbours.
     let reader = simulation.randomNode { node in
-      (self.born[ObjectIdentifier(node)] ?? .distantPast).advanced(by: .seconds(60)) <= simulation.now
-        && node.info(at: simulation.now).isServer
+      node.isServer && node.joined.advanced(by: .seconds(60)) <= simulation.now
     }
     guard let reader else { return }
     let query = simulation.start(
@@ -201,7 +197,7 @@ private final class ChurnRun {
 
   private func checkTables() {
     for node in simulation.presentNodes
-    where (self.born[ObjectIdentifier(node)] ?? .distantPast).advanced(by: .seconds(120)) <= simulation.now {
+    where node.joined.advanced(by: .seconds(120)) <= simulation.now {
       let size = node.info(at: simulation.now).families.reduce(0) { $0 + $1.goodNodes + $1.questionableNodes }
       report.smallestTable = min(report.smallestTable, size)
     }

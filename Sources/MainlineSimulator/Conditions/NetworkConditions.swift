@@ -1,7 +1,7 @@
 /// How the simulated network treats datagrams. All shares are probabilities between 0 and 1, for each datagram.
 public struct NetworkConditions: Sendable, Hashable {
-  /// One way from any node into the middle of the network; each node draws its own, fixed for its life.
-  public var accessDelay: ClosedRange<Duration> = .milliseconds(5) ... .milliseconds(60)
+  /// How long a datagram is on its way from one place to another.
+  public var latency = LatencyModel.access(.milliseconds(5) ... .milliseconds(60))
   /// Mean of an exponentially distributed delay that each datagram gets on top.
   public var jitter: Duration = .milliseconds(4)
   /// Share that never arrives.
@@ -31,7 +31,7 @@ public struct NetworkConditions: Sendable, Hashable {
   /// No delay to speak of and no loss: for tests about anything but the network.
   public static var ideal: NetworkConditions {
     var conditions = NetworkConditions()
-    conditions.accessDelay = .microseconds(50) ... .microseconds(100)
+    conditions.latency = .access(.microseconds(50) ... .microseconds(100))
     conditions.jitter = .zero
     return conditions
   }
