@@ -35,7 +35,8 @@ struct Lookup: Sendable {
   private var secureOrder: [Int] = []
   private var insecureOrder: [Int] = []
   private var anonymous: [Int] = []
-  private var known: Set<Endpoint> = []
+  /// Where the candidate of each endpoint is.
+  private var known: [Endpoint: Int] = [:]
   private(set) var inFlight = 0
   private(set) var answeredCount = 0
   private(set) var requests = 0
@@ -56,19 +57,20 @@ struct Lookup: Sendable {
 
   /// Adds a node that our table or candidate `source` names. The caller has checked that its address can be used.
   mutating func add(_ contact: NodeContact, isSecure: Bool, source: Int?) {
-    if known.contains(contact.endpoint) { return vouch(for: contact, source: source) }
+    if let index = known[contact.endpoint] { return vouch(for: contact, at: index, source: source) }
     guard admitsAddress(contact, isSecure: isSecure) else { return }
     let candidate = Candidate(
       contact: contact, distance: contact.id ^ target, isSecure: isSecure, isAnonymous: false,
       sources: CandidateSources(source))
     guard let index = slot(for: candidate) else { return }
-    known.insert(contact.endpoint)
+    known[contact.endpoint] = index
     place(index)
   }
 
   /// Adds a bootstrap address.
   mutating func addAnonymous(_ endpoint: Endpoint) {
-    guard candidates.count < Self.maximumCandidates, known.insert(endpoint).inserted else { return }
+    guard candidates.count < Self.maximumCandidates, known[endpoint] == nil else { return }
+    known[endpoint] = candidates.count
     anonymous.append(candidates.count)
     candidates.append(
       Candidate(
@@ -76,9 +78,9 @@ struct Lookup: Sendable {
   }
 
   /// One more names a candidate that may be waiting for somebody credible to do so.
-  private mutating func vouch(for contact: NodeContact, source: Int?) {
-    guard let source, let index = candidates.firstIndex(where: { $0.contact == contact }),
-      candidates[index].state == .unasked, !candidates[index].sources.isEmpty
+  private mutating func vouch(for contact: NodeContact, at index: Int, source: Int?) {
+    guard let source, candidates[index].state == .unasked, candidates[index].contact == contact,
+      !candidates[index].sources.isEmpty
     else { return }
     candidates[index].sources.insert(source)
   }
@@ -101,7 +103,7 @@ struct Lookup: Sendable {
     } else {
       return nil
     }
-    known.remove(candidates[index].contact.endpoint)
+    known[candidates[index].contact.endpoint] = nil
     candidates[index] = candidate
     return index
   }
