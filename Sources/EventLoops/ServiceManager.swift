@@ -38,15 +38,18 @@ public struct ServiceManager: Sendable {
   /// process's name.
   public static func take() -> ServiceManager? {
     defer { for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] { unsetenv(name) } }
+    return ServiceManager { name in getenv(name).map { String(cString: $0) } }
+  }
+
+  /// The manager that variables name.
+  init?(variable: (String) -> String?) {
     guard let path = variable("NOTIFY_SOCKET"), path.hasPrefix("/") || path.hasPrefix("@"), path.utf8.count > 1 else {
       return nil
     }
     let isForOther = variable("WATCHDOG_PID").map { pid_t($0) != getpid() } ?? false
     let microseconds = variable("WATCHDOG_USEC").flatMap { Int64($0) } ?? 0
-    return ServiceManager(path: path, watchdog: microseconds > 0 && !isForOther ? .microseconds(microseconds) : nil)
+    self.init(path: path, watchdog: microseconds > 0 && !isForOther ? .microseconds(microseconds) : nil)
   }
-
-  private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
   /// Tells it something. Nobody waits for the manager: if it does not listen, nothing happens.
   public func tell(_ state: State) {
