@@ -75,7 +75,7 @@ struct SimulateCommandTests {
         (["survival", "--seed", "x"], "--seed: \"x\" is not a whole number"),
         (["attack", "--attack", "magic"], "--attack: \"magic\" is not an attack"),
         (["traffic", "--csv", pubky.path("no/such/file")], "cannot be written"),
-        (["latency", "--plot", pubky.path("")], "is not the name of a file"),
+        (["latency", "--plot", pubky.path("x") + "/"], "is not the name of a file"),
       ]
       for (words, message) in cases {
         let outcome = try await pubky.run(["simulate"] + words)

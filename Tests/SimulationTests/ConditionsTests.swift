@@ -7,15 +7,15 @@ import Testing
 
 /// What the simulated network is made of: distances, sessions, routers.
 @Suite struct ConditionsTests {
-  @Test("over a wide area half of the round trips take 100 to 220 ms, one of a hundred takes more than 350 ms")
+  @Test("over a wide area half of the round trips take more than 140 ms, one of a hundred more than 300 ms")
   func wideArea() {
     var random = Xoshiro256(seed: 1)
     let places = (0..<2000).map { _ in LatencyModel.wideArea.place(using: &random) }
     let trips = zip(places, places.dropFirst()).map { a, b in
       Double(LatencyModel.wideArea.delay(from: a, to: b) * 2) / 1e6
     }.sorted()
-    #expect((100.0...220).contains(trips[1000]), "\(trips[1000])")
-    #expect(trips[1980] > 350 && trips[1980] < 900, "\(trips[1980])")
+    #expect((120.0...160).contains(trips[1000]), "\(trips[1000])")
+    #expect((260.0...350).contains(trips[1980]), "\(trips[1980])")
     #expect(trips[0] > 0)
   }
 
@@ -115,6 +115,6 @@ import Testing
       let other = Endpoint(IPAddress(v4: UInt32(0x0800_0000 + number)), port: 1)
       _ = router.send(to: other, at: Int64(number) * Self.second)
     }
-    #expect(router.remembered < 2000)
+    #expect(router.remembered <= 2 * 1024)
   }
 }

@@ -5,7 +5,7 @@ import Testing
 /// Small runs of the experiments of `pubky simulate`.
 @Suite(.timeLimit(.minutes(10))) struct ExperimentTests {
   /// Nodes of a small network; `SIMULATION_NODES` sets an upper bound.
-  static var nodes: Int { min(60, parameter("SIMULATION_NODES", 60)) }
+  static var nodes: Int { min(50, parameter("SIMULATION_NODES", 50)) }
 
   static var plan: NetworkPlan {
     var plan = NetworkPlan()
@@ -27,7 +27,9 @@ import Testing
     experiment.plan.nodes = nodes
     // Short lives, so that a few hours show what days do.
     experiment.plan.sessions = .exponential(mean: .seconds(3600))
-    experiment.length = .seconds(4 * 3600)
+    experiment.plan.growth = .seconds(30)
+    experiment.plan.settling = .seconds(300)
+    experiment.length = .seconds(2 * 3600)
     experiment.records = 6
     experiment.intervals = [nil, .seconds(1800)]
     return experiment
@@ -35,7 +37,9 @@ import Testing
 
   @Test("the same seed gives the same report, byte for byte, and another seed another")
   func repeatable() throws {
-    let reports = try [7, 7, 8].map { try Self.survival.run(seed: $0) }
+    var experiment = Self.survival
+    experiment.length = .seconds(1800)
+    let reports = try [7, 7, 8].map { try experiment.run(seed: $0) }
     #expect(reports[0].csv == reports[1].csv)
     #expect(reports[0].svg == reports[1].svg)
     #expect(reports[0].jsonLines == reports[1].jsonLines)
@@ -52,8 +56,8 @@ import Testing
     try #require(once.count >= 6 && again.count == once.count)
     #expect(once[0] >= 10)
     #expect(once[once.count - 1] < once[0] / 3)
-    // The law of the nodes: after four mean lives 2 % are left.
-    #expect((Self.numbers("law", report).last ?? 1) < 0.03)
+    // The law of the nodes: after two mean lives 14 % are left.
+    #expect((Self.numbers("law", report).last ?? 1) < 0.15)
     #expect(again[again.count - 1] > once[once.count - 1])
     let found = zip(groups, Self.numbers("found_share", report)).filter { $0.0 == "every 30 min" }.map(\.1)
     #expect(found.allSatisfy { $0 == 1 })
@@ -93,6 +97,7 @@ import Testing
   func latency() throws {
     var experiment = LatencyExperiment()
     experiment.plan = Self.plan
+    experiment.plan.settling = .seconds(300)
     experiment.losses = [0, 0.1]
     experiment.records = 10
     experiment.lookups = 40
@@ -115,6 +120,7 @@ import Testing
     var experiment = TrafficExperiment()
     experiment.plan = Self.plan
     experiment.plan.natShare = 0.3
+    experiment.plan.settling = .seconds(60)
     experiment.length = .seconds(900)
     experiment.lookupsPerHour = 4
     let report = try experiment.run(seed: 1)

@@ -174,7 +174,8 @@ enum TimerAction: Sendable {
   case lookupLimit(Int)
   case deferredQueries
   case bootstrap
-  case pingAgain(NodeContact)
+  /// Apart from the others, which are small and many.
+  indirect case pingAgain(NodeContact)
   case maintenance
   case single(SingleTimers.Kind)
 }

@@ -314,8 +314,14 @@ extension RoutingTable {
   /// Nodes not heard of for `silence`, longest silent first, at most `limit`.
   func silentNodes(for silence: Duration, limit: Int, at now: Instant) -> [NodeContact] {
     let due = now.advanced(by: .zero - silence)
-    return usableNodes().map { (since: $0.lastHeard(at: now), node: $0) }.filter { $0.since <= due }
-      .sorted { $0.since < $1.since }.prefix(limit).map(\.node.contact)
+    var silent: [(since: Instant, contact: NodeContact)] = []
+    for bucket in buckets.all.reversed() {
+      for node in bucket.nodes where !node.isBad {
+        let since = node.lastHeard(at: now)
+        if since <= due { silent.append((since, node.contact)) }
+      }
+    }
+    return silent.sorted { $0.since < $1.since }.prefix(limit).map(\.contact)
   }
 
   /// The node that waits longest and has never answered: to be pinged.

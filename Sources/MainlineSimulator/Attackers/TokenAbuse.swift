@@ -50,19 +50,21 @@ public final class TokenAbuse {
     }
   }
 
-  /// Tries to store an item at a node; true if the node took it.
-  public func attempt(_ trick: Trick, _ item: MutableItem, at node: SimulatedNode) -> Bool {
-    let token: [UInt8]?
-    switch trick {
-    case .guessed: token = simulation.random.bytes(8)
-    case .foreign: token = self.token(for: item.target, from: second, at: node)
-    case .otherTarget: token = self.token(for: .random(using: &simulation.random), from: first, at: node)
-    case .expired:
-      token = self.token(for: item.target, from: first, at: node)
-      simulation.run(for: .seconds(900))
-    case .rightful: token = self.token(for: item.target, from: first, at: node)
+  /// Tries to store an item at each of these nodes; how many took it.
+  public func attempt(_ trick: Trick, _ item: MutableItem, at nodes: [SimulatedNode]) -> Int {
+    let tokens = nodes.map { node -> [UInt8]? in
+      switch trick {
+      case .guessed: return simulation.random.bytes(8)
+      case .foreign: return token(for: item.target, from: second, at: node)
+      case .otherTarget: return token(for: .random(using: &simulation.random), from: first, at: node)
+      case .expired, .rightful: return token(for: item.target, from: first, at: node)
+      }
     }
-    guard let token else { return false }
+    if trick == .expired { simulation.run(for: .seconds(900)) }
+    return zip(nodes, tokens).count { node, token in token.map { store(item, with: $0, at: node) } ?? false }
+  }
+
+  private func store(_ item: MutableItem, with token: [UInt8], at node: SimulatedNode) -> Bool {
     let answer = ask(
       "put",
       [

@@ -20,7 +20,7 @@ public enum LatencyModel: Sendable, Hashable {
   ///
   /// An assumption, not a measurement: light in fibre goes 200 km in a millisecond, cables are 1.4 times as long as the
   /// shortest way, access lines take 8 ms in the median with a logarithmic deviation of 0.7. Half of the round trips then
-  /// take more than about 160 ms.
+  /// take more than about 140 ms, one of a hundred more than 300 ms.
   case wideArea
 
   /// Kilometres that a signal gets in a millisecond along the shortest way.

@@ -64,8 +64,7 @@ public struct AttackExperiment: Experiment {
     let abuse = TokenAbuse(in: simulation)
     let nodes = Array(population.members.prefix(10))
     for trick in TokenAbuse.Trick.allCases {
-      var accepted = 0
-      for node in nodes where abuse.attempt(trick, population.record().item(1), at: node) { accepted += 1 }
+      let accepted = abuse.attempt(trick, population.record().item(1), at: nodes)
       figures.append(
         .init(
           "tokens_\(trick.rawValue)_accepted", "puts of \(nodes.count) taken, the token \(trick.title)",

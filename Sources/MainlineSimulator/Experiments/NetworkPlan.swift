@@ -11,6 +11,11 @@ public struct NetworkPlan: Sendable, Hashable {
   /// Share of the nodes behind routers with address translation, a fifth of them behind each kind and two fifths behind
   /// port-restricted ones. They are no servers unless they are found to be reachable.
   public var natShare = 0.0
+  /// How long it takes until all nodes have joined, evenly one after the other; at least 20 ms each.
+  public var growth: Duration = .seconds(600)
+  /// How long they then settle before anything is measured. Nodes that join all at once know their neighbourhood as it was
+  /// in that moment, and look again after 15 minutes: a network is itself only after that.
+  public var settling: Duration = .seconds(1200)
   /// Which nodes do not serve items.
   public var cooperation = Cooperation()
 

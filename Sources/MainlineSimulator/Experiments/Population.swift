@@ -33,25 +33,22 @@ final class Population {
 
   // MARK: Nodes
 
-  /// Lets all nodes join within ten minutes or more and settle, then the observers; from then on nodes leave.
-  ///
-  /// Nodes that join all at once know their neighbourhood as it was in that moment, and look again after 15 minutes: a
-  /// network is itself only after that.
+  /// Lets all nodes join and settle, then the observers; from then on nodes leave.
   ///
   /// - Parameter onGrowth: told the share of the nodes that have joined.
   func grow(
-    readers readerCount: Int = 12, writers writerCount: Int = 4, settling: Duration = .seconds(1200),
+    readers readerCount: Int = 12, writers writerCount: Int = 4,
     onGrowth: (Double) -> Void = { _ in }
   ) throws(CancellationError) {
     for number in 0..<plan.nodes {
       join()
-      simulation.run(for: max(.milliseconds(20), .seconds(600) / plan.nodes))
+      simulation.run(for: max(.milliseconds(20), plan.growth / plan.nodes))
       if number % 100 == 0 {
         try Self.checkCancellation()
         onGrowth(Double(number) / Double(plan.nodes))
       }
     }
-    try run(for: settling)
+    try run(for: plan.settling)
     readers = (0..<readerCount).map { _ in simulation.addClient(bootstrap: simulation.bootstrapEndpoints()) }
     writers = (0..<writerCount).map { _ in simulation.addClient(bootstrap: simulation.bootstrapEndpoints()) }
     let observers = Set((readers + writers).map(\.endpoint))
