@@ -33,6 +33,7 @@ struct CommandLineTests {
         ["packet", "sign"], ["packet", "inspect"], ["dht", "node"], ["dht", "info"], ["dht", "ping"],
         ["dht", "find-node"], ["dht", "get"],
         ["dht", "put"], ["dht", "peers"], ["dht", "announce"], ["relay"], ["dns", "check"], ["dns", "flush"],
+        ["dns", "lookup"],
         ["testnet"], ["up"], ["completions"], ["simulate", "survival"], ["simulate", "latency"],
         ["simulate", "attack"], ["simulate", "traffic"],
       ]

@@ -91,7 +91,7 @@ struct SimulateCommandTests {
   func interrupted() async throws {
     try await PubkyCommand.inFolder { pubky in
       let running = try pubky.start(
-        "simulate", "survival", "--nodes", "2000", "--time", "14d", "--csv", pubky.path("x.csv"), "-v")
+        "simulate", "survival", "--nodes", "200", "--time", "14d", "--csv", pubky.path("x.csv"), "-v")
       _ = try #require(await running.firstErrorLine { $0.contains("simulation.started") })
       running.interrupt()
       let outcome = await running.end()

@@ -50,7 +50,7 @@ final class AttackRun {
   func run() throws(CancellationError) -> AttackResult {
     recruit()
     try population.grow()
-    if result.kind == .eclipse { try press() }
+    if result.strength > 0 { try meet() }
     let records = (0..<experiment.records).map { _ in population.record() }
     if result.kind == .sybil { try surround(records) }
     _ = try publish(records, version: 1)
@@ -87,16 +87,20 @@ final class AttackRun {
     }
   }
 
-  /// Each reader and writer hears of all attackers, and begins anew with two of them and one honest node.
-  private func press() throws(CancellationError) {
+  /// Readers and writers begin with three nodes of which one is honest: who knows attackers alone is lost, whatever he does.
+  /// Before an eclipse the others are the attacker's, and all of his nodes write to each reader and writer.
+  private func meet() throws(CancellationError) {
+    let isEclipse = eclipse != nil
+    try population.beginAnew { simulation in
+      let others = (0..<2).map { _ in
+        simulation.randomNode { $0.isServer && !$0.isBehindNAT && (!isEclipse || $0.attacker != nil) }
+      }
+      let honest = simulation.randomNode { $0.attacker == nil && $0.isServer && !$0.isBehindNAT }
+      return (others + [honest]).compactMap { $0?.endpoint }
+    }
     guard let eclipse else { return }
     for observer in population.readers + population.writers { eclipse.press(observer, in: population.simulation) }
-    try population.beginAnew { simulation in
-      let taken = simulation.randomNode { $0.attacker != nil }
-      let other = simulation.randomNode { $0.attacker != nil }
-      let honest = simulation.randomNode { $0.attacker == nil && $0.isServer && !$0.isBehindNAT }
-      return [taken, other, honest].compactMap { $0?.endpoint }
-    }
+    try population.run(for: .seconds(60))
   }
 
   /// Peers crowd around each record before it is published.
