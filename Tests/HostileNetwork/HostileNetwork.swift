@@ -21,6 +21,8 @@ struct HostileNetwork {
   private let loops: [EventLoop]
   private let filter: PacketFilter
   private var entrances: [HostName] = []
+  /// A node ends when nobody holds it.
+  private var honest: [MainlineNode] = []
 
   /// Records that are worked on at the same time.
   private static let concurrency = 12
@@ -37,8 +39,9 @@ struct HostileNetwork {
       exit(2)
     }
     var network = try HostileNetwork(isPublic: words[1] == "public", records: records, honest: honest)
-    try await network.grow(liars: liars)
-    try await network.work()
+    let lying = try await network.grow(liars: liars)
+    let outcome = await network.work()
+    print("\(outcome) lies \(lying.answerCount)")
     exit(0)
   }
 
@@ -77,7 +80,7 @@ struct HostileNetwork {
   // MARK: - The network
 
   /// Starts all nodes. They know each other from the start, as after some hours.
-  private mutating func grow(liars count: Int) async throws {
+  private mutating func grow(liars count: Int) async throws -> LyingNodes {
     var nodes: [MainlineNode] = []
     var contacts: [NodeContact] = []
     for number in 0..<honestCount {
@@ -92,25 +95,15 @@ struct HostileNetwork {
     for node in nodes { await node.seed((contacts + liars.contacts).shuffled()) }
     // One of those who lie is an entrance, too.
     entrances = (contacts.prefix(3) + liars.contacts.prefix(1)).map { HostName($0.endpoint) }
-    // They live as long as the process does.
-    _ = Unmanaged.passRetained(KeptAlive(nodes, liars))
-  }
-
-  private final class KeptAlive {
-    let nodes: [MainlineNode]
-    let liars: LyingNodes
-
-    init(_ nodes: [MainlineNode], _ liars: LyingNodes) {
-      self.nodes = nodes
-      self.liars = liars
-    }
+    honest = nodes
+    return liars
   }
 
   // MARK: - The work
 
   private enum Fate: String, CaseIterable { case newest, older, missing, unpublished }
 
-  private func work() async throws {
+  private func work() async -> String {
     var fates: [Fate: Int] = [:]
     var retries = 0
     await withTaskGroup(of: (Fate, Int).self) { group in
@@ -129,7 +122,7 @@ struct HostileNetwork {
       }
     }
     let words = Fate.allCases.map { "\($0.rawValue) \(fates[$0] ?? 0)" }
-    print("records \(records) \(words.joined(separator: " ")) retries \(retries)")
+    return "records \(records) \(words.joined(separator: " ")) retries \(retries)"
   }
 
   /// Publishes two versions of a record and looks it up; what became of it, and how often a publication was tried again.

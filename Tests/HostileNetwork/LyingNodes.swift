@@ -1,5 +1,6 @@
 import Addresses
 import Cryptography
+import EventLoops
 import Foundation
 import MainlineProtocol
 
@@ -23,6 +24,10 @@ final class LyingNodes: @unchecked Sendable {
   private var others: [NodeContact] = []
   private var arrivals: [Arrival] = []
   private var line: BadLine
+  private let lies = LockedValue(0)
+
+  /// How many answers they have given.
+  var answerCount: Int { lies.withLock { $0 } }
 
   /// Binds the sockets.
   init(at endpoints: [Endpoint], _ line: BadLine) throws {
@@ -93,7 +98,9 @@ final class LyingNodes: @unchecked Sendable {
       UInt8(host >> 24), UInt8(host >> 16 & 255), UInt8(host >> 8 & 255), UInt8(host & 255))
     let endpoint = Endpoint(address, port: UInt16(bigEndian: arrival.sender.sin_port))
     var sender = arrival.sender
-    for bytes in liars[arrival.liar].answers(to: arrival.bytes, from: endpoint, naming: others) {
+    let answers = liars[arrival.liar].answers(to: arrival.bytes, from: endpoint, naming: others)
+    lies.withLock { $0 += answers.count }
+    for bytes in answers {
       _ = withUnsafePointer(to: &sender) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
           sendto(sockets[arrival.liar], bytes, bytes.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

@@ -39,6 +39,9 @@ struct HostileNetworkTests {
       let outcome = try await run(network, in: folder)
       let expected = "records \(Self.records) newest \(Self.records) older 0 missing 0 unpublished 0 retries "
       #expect(outcome.status == 0 && outcome.text.hasPrefix(expected), "\(outcome.text)\(outcome.errors)")
+      // Each record meets liars while it is published, updated and looked up.
+      let lies = outcome.text.firstMatch(of: /lies (\d+)/).flatMap { Int($0.1) }
+      #expect(lies ?? 0 > 30 * Self.records, "\(outcome.text)")
     }
   }
 }
