@@ -18,6 +18,9 @@ let groups: [(name: String, rows: () async throws -> [Row])] = [
   ("republish", RepublishRows.rows),
 ]
 
+if CommandLine.arguments.dropFirst().first == "republish-worker" {
+  try await RepublishWorker.run(Array(CommandLine.arguments.dropFirst(2)))
+}
 let wanted = Set(CommandLine.arguments.dropFirst())
 if let unknown = wanted.subtracting(groups.map(\.name)).sorted().first {
   print("benchmarks: no group \"\(unknown)\"; there are: \(groups.map(\.name).joined(separator: " "))")

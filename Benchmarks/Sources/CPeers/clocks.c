@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static int64_t read_clock(clockid_t clock) {
@@ -17,6 +18,13 @@ int64_t monotonic_nanoseconds(void) { return read_clock(CLOCK_MONOTONIC); }
 int64_t process_cpu_nanoseconds(int pid) {
   clockid_t clock;
   return clock_getcpuclockid(pid, &clock) == 0 ? read_clock(clock) : -1;
+}
+
+int64_t children_cpu_nanoseconds(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_CHILDREN, &usage) != 0) return -1;
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000LL +
+         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000LL;
 }
 
 int process_memory(int pid, int64_t *anonymous, int64_t *resident) {

@@ -10,6 +10,8 @@ extern "C" {
 // CPU time of the calling thread and of another process, in nanoseconds; -1 if there is no such process.
 int64_t thread_cpu_nanoseconds(void);
 int64_t process_cpu_nanoseconds(int pid);
+// CPU time of all processes that this one has started and that have ended, in nanoseconds.
+int64_t children_cpu_nanoseconds(void);
 int64_t monotonic_nanoseconds(void);
 // Resident memory of a process in bytes that are its own (anonymous) and in all; 0 on success.
 int process_memory(int pid, int64_t *anonymous, int64_t *resident);
