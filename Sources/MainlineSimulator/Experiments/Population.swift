@@ -43,10 +43,8 @@ final class Population {
     for number in 0..<plan.nodes {
       join()
       simulation.run(for: max(.milliseconds(20), plan.growth / plan.nodes))
-      if number % 100 == 0 {
-        try Self.checkCancellation()
-        onGrowth(Double(number) / Double(plan.nodes))
-      }
+      try Self.checkCancellation()
+      if number % 100 == 0 { onGrowth(Double(number) / Double(plan.nodes)) }
     }
     try run(for: plan.settling)
     readers = (0..<readerCount).map { _ in simulation.addClient(bootstrap: simulation.bootstrapEndpoints()) }
