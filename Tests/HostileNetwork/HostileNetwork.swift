@@ -25,7 +25,7 @@ struct HostileNetwork {
   private var honest: [MainlineNode] = []
 
   /// Records that are worked on at the same time.
-  private static let concurrency = 12
+  private static let concurrency = 8
   /// Attempts to publish, as by a person who tries again.
   private static let attempts = 3
   private static let port: UInt16 = 6881
