@@ -100,7 +100,7 @@ import Testing
         additionals: [try! ResourceRecord("ns.deep.s.\(key)", .a, "198.51.100.2")], flags: 0x8000)
     }
     #expect(try harness.ask("x.deep.s.\(key)").answers.count == 1)
-    #expect(harness.forwarded.map(\.server?.address) == [IPAddress(198, 51, 100, 1), IPAddress(198, 51, 100, 2)])
+    #expect(harness.forwarded.map { $0.server?.address } == [IPAddress(198, 51, 100, 1), IPAddress(198, 51, 100, 2)])
     // The same servers again: no step forward, so no referral.
     harness.upstream = { question, _ in
       response(to: question, authorities: [try! ResourceRecord("s.\(key)", .ns, "ns.s.\(key).")], flags: 0x8000)

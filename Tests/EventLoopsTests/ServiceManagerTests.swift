@@ -1,45 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import EventLoops
-
-/// A Unix socket on which a service manager hears of its services.
-private final class NotifySocket {
-  let path: String
-  private let descriptor: Int32
-
-  init() throws {
-    path = FileManager.default.temporaryDirectory.appending(path: "notify-\(UUID().uuidString)").path
-    descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    let result = withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-      }
-    }
-    try #require(result == 0)
-  }
-
-  deinit {
-    close(descriptor)
-    unlink(path)
-  }
-
-  /// The next datagram; waits for it.
-  func next() -> String {
-    var buffer = [UInt8](repeating: 0, count: 256)
-    let count = recv(descriptor, &buffer, buffer.count, 0)
-    return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
-  }
-
-  /// True if nothing waits.
-  var isEmpty: Bool {
-    var byte: UInt8 = 0
-    return recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT)) < 0
-  }
-}
 
 @Suite("A service manager", .serialized)
 struct ServiceManagerTests {
@@ -55,7 +18,7 @@ struct ServiceManagerTests {
     #expect(socket.next() == "STOPPING=1")
     manager.tell(.alive)
     #expect(socket.next() == "WATCHDOG=1")
-    #expect(socket.isEmpty)
+    #expect(socket.poll() == nil)
   }
 
   @Test("a manager that does not listen, or a path that is too long, stops nothing")

@@ -96,13 +96,7 @@ struct NetworkTests {
   func encryptedUpstream() async throws {
     let upstream = try await ScriptedNameServer { query, _ in [ScriptedNameServer.answer(query)] }
     let folder = TemporaryFile.path()
-    let settings = """
-      [tls]
-      listen = "127.0.0.1:0"
-      development_directory = "\(folder)"
-      [https]
-      listen = "127.0.0.1:0"
-      """
+    let settings = RunningPKDNS.encrypted(in: folder)
     try await RunningPKDNS.run(forwardingTo: [UpstreamServer(upstream.endpoint)], settings: settings) {
       first async throws in
       let tls = first.server.encryptedEndpoints[0]

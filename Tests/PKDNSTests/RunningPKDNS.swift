@@ -18,6 +18,17 @@ struct RunningPKDNS {
   let loop: EventLoop
   let lines: LockedLines
 
+  /// Settings for listening with TLS and HTTPS as well; the certificates are made in `folder`.
+  static func encrypted(in folder: String) -> String {
+    """
+    [tls]
+    listen = "127.0.0.1:0"
+    development_directory = "\(folder)"
+    [https]
+    listen = "127.0.0.1:0"
+    """
+  }
+
   /// Runs `body` with a server that forwards to `upstreams`, and ends everything.
   static func run<Result: Sendable>(
     forwardingTo upstreams: [UpstreamServer], settings: String = "", nodes: Int = 5,

@@ -18,13 +18,7 @@ struct TransportTests {
   func alike() async throws {
     let upstream = try await Self.answering()
     let folder = TemporaryFile.path()
-    let settings = """
-      [tls]
-      listen = "127.0.0.1:0"
-      development_directory = "\(folder)"
-      [https]
-      listen = "127.0.0.1:0"
-      """
+    let settings = RunningPKDNS.encrypted(in: folder)
     try await RunningPKDNS.run(forwardingTo: [UpstreamServer(upstream.endpoint)], settings: settings) {
       dns async throws in
       let key = try await dns.publish { $0.a("www", "203.0.113.5", ttl: .minutes(5)) }.z32

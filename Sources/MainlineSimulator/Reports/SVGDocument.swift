@@ -1,3 +1,5 @@
+import PlainText
+
 /// Plots one below the other as an SVG document, readable on light and on dark pages and without colours.
 struct SVGDocument {
   let plots: [Plot]
@@ -153,18 +155,7 @@ struct SVGDocument {
 
   /// Text between tags and in attributes; characters that XML does not allow become spaces.
   static func escape(_ text: String) -> String {
-    var escaped = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": escaped += "&amp;"
-      case "<": escaped += "&lt;"
-      case ">": escaped += "&gt;"
-      case "\"": escaped += "&quot;"
-      case _ where scalar.value < 0x20: escaped += " "
-      case "\u{fffe}", "\u{ffff}": escaped += " "
-      default: escaped.unicodeScalars.append(scalar)
-      }
-    }
-    return escaped
+    let allowed = text.unicodeScalars.map { $0.value < 0x20 || $0 == "\u{fffe}" || $0 == "\u{ffff}" ? " " : $0 }
+    return HTMLText.escape(String(String.UnicodeScalarView(allowed)))
   }
 }

@@ -102,7 +102,7 @@ struct RelayStatus: Sendable {
 extension RelayStatus.Node {
   /// What a node says of itself; `port` is that of its socket.
   init(_ info: NodeInfo, port: UInt16) {
-    self.port = info.families.lazy.compactMap(\.publicEndpoint?.port).first ?? port
+    self.port = info.families.lazy.compactMap { $0.publicEndpoint?.port }.first ?? port
     isFirewalled = info.isFirewalled
     isServer = info.isServer
     goodNodes = info.families.reduce(0) { $0 + $1.goodNodes }
