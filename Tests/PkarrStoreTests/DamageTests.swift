@@ -94,7 +94,8 @@ struct DamageTests {
         if try await use(directory, "page \(page), kind \(kind)") { fresh += 1 } else { passed += 1 }
       }
     }
-    #expect(fresh > 50 && passed > 10)
+    // How many pages of each kind there are depends on how the writer grouped the packets.
+    #expect(fresh > 10 && passed > 10)
   }
 
   @Test("the audit ends well or with an error for thousands of flipped bits, and repeats itself")
