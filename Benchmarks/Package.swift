@@ -21,7 +21,7 @@ let package = Package(
   targets: [
     .target(
       name: "CPeers", cxxSettings: libtorrent,
-      linkerSettings: ["torrent-rasterbar", "knot", "sodium", "lmdb"].map { .linkedLibrary($0) }),
+      linkerSettings: ["torrent-rasterbar", "knot", "sodium", "lmdb", "nettle"].map { .linkedLibrary($0) }),
     .executableTarget(
       name: "LibtorrentNode", cxxSettings: libtorrent,
       linkerSettings: ["torrent-rasterbar", "ssl", "crypto"].map { .linkedLibrary($0) }),

@@ -106,7 +106,7 @@ struct ConsoleTests {
     #expect(program.errors.isEmpty)
   }
 
-  @Test("progress leaves nothing behind on a terminal", .timeLimit(.minutes(1)))
+  @Test("progress leaves nothing behind on a terminal", .timeLimit(.minutes(10)))
   func progressClears() async throws {
     let shown = try await captured(interactive: true) { console in
       try await ProgressLine.show("working", on: console, after: .zero) { line in

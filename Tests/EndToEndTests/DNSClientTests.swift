@@ -3,7 +3,7 @@ import Pkarr
 import TestSupport
 import Testing
 
-@Suite("pubky dns and foreign clients", .serialized, .timeLimit(.minutes(5)))
+@Suite("pubky dns and foreign clients", .serialized, .timeLimit(.minutes(10)))
 struct DNSClientTests {
   @Test("dig over UDP and TCP: keys with and without suffix, in any case, aliases into both worlds, wildcards")
   func dig() async throws {

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("pubky dns", .serialized, .timeLimit(.minutes(5)))
+@Suite("pubky dns", .serialized, .timeLimit(.minutes(10)))
 struct DNSCommandTests {
   @Test("check tells of each transport and both kinds of names; a server that does not answer is a failure")
   func check() async throws {

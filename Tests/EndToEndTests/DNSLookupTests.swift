@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("pubky dns lookup, and what dig is told", .serialized, .timeLimit(.minutes(5)))
+@Suite("pubky dns lookup, and what dig is told", .serialized, .timeLimit(.minutes(10)))
 struct DNSLookupTests {
   @Test("lookup shows the answer of a running server, and with --trace each step with its time, source and decision")
   func lookup() async throws {

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("pubky dns as a service of the system", .serialized, .timeLimit(.minutes(5)))
+@Suite("pubky dns as a service of the system", .serialized, .timeLimit(.minutes(10)))
 struct DNSServiceTests {
   /// `nobody` on Debian.
   private static let otherUser = "65534"

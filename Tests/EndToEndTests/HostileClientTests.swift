@@ -4,7 +4,7 @@ import Foundation
 import Pkarr
 import Testing
 
-@Suite("A relay among hostile clients", .serialized, .timeLimit(.minutes(5)))
+@Suite("A relay among hostile clients", .serialized, .timeLimit(.minutes(20)))
 struct HostileClientTests {
   private func withRelay(_ http: String, _ body: (RunningRelay, Endpoint) async throws -> Void) async throws {
     try await PubkyCommand.inFolder { pubky in

@@ -5,7 +5,7 @@ import HTTP
 import Pkarr
 import Testing
 
-@Suite("The command among hostile servers", .serialized, .timeLimit(.minutes(5)))
+@Suite("The command among hostile servers", .serialized, .timeLimit(.minutes(10)))
 struct HostileServerTests {
   /// Runs a body with a server of this process that answers as a test wants; `http://127.0.0.1:PORT`.
   private func withServer(_ handler: @escaping HTTPHandler, _ body: (String) async throws -> Void) async throws {

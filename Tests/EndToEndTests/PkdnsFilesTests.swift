@@ -5,7 +5,7 @@ import EventLoops
 import Addresses
 import Testing
 
-@Suite("Files of pkdns-cli", .serialized, .timeLimit(.minutes(3)))
+@Suite("Files of pkdns-cli", .serialized, .timeLimit(.minutes(10)))
 struct PkdnsFilesTests {
   @Test(
     "seed files in both forms give their keys, and what is no seed is not echoed",

@@ -2,7 +2,7 @@ import Foundation
 import Pkarr
 import Testing
 
-@Suite("pubky relay, and publish and resolve through it", .serialized, .timeLimit(.minutes(5)))
+@Suite("pubky relay, and publish and resolve through it", .serialized, .timeLimit(.minutes(10)))
 struct RelayCommandTests {
   private static let zone = "$TTL 600\n@ A 127.0.0.1\n_hello TXT \"world\"\n"
 

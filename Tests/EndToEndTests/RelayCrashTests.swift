@@ -2,7 +2,7 @@ import Foundation
 import Pkarr
 import Testing
 
-@Suite("A relay that is killed", .serialized, .timeLimit(.minutes(5)))
+@Suite("A relay that is killed", .serialized, .timeLimit(.minutes(10)))
 struct RelayCrashTests {
   private static let rounds = 4
   private static let packetsPerRound = 300

@@ -2,7 +2,7 @@ import Foundation
 import HTTP
 import Testing
 
-@Suite("pubky up", .serialized, .timeLimit(.minutes(5)))
+@Suite("pubky up", .serialized, .timeLimit(.minutes(10)))
 struct UpCommandTests {
   private static let lastLine = "  Ctrl-C stops everything."
 

@@ -3,7 +3,7 @@ import Testing
 import WireFormat
 
 /// The driver itself: what the other suites of this module stand on.
-@Suite(.enabled(if: LibtorrentSwarm.isAvailable, "needs python3-libtorrent"), .timeLimit(.minutes(2)))
+@Suite(.enabled(if: LibtorrentSwarm.isAvailable, "needs python3-libtorrent"), .timeLimit(.minutes(10)))
 struct LibtorrentSwarmTests {
   let seed = [UInt8](repeating: 0x11, count: 32)
 

@@ -8,7 +8,7 @@ import WireFormat
 
 /// Our node and libtorrent's on one loopback network: items go both ways.
 @Suite(
-  .serialized, .enabled(if: LibtorrentSwarm.isAvailable, "needs python3-libtorrent"), .timeLimit(.minutes(3)))
+  .serialized, .enabled(if: LibtorrentSwarm.isAvailable, "needs python3-libtorrent"), .timeLimit(.minutes(10)))
 struct LibtorrentTests {
   @Test("what libtorrent puts, our node gets: mutable, salted and immutable")
   func theirsToOurs() async throws {
@@ -161,7 +161,7 @@ struct LibtorrentTests {
 
 /// Networks in which ours do the work.
 @Suite(
-  .serialized, .enabled(if: LibtorrentSwarm.isAvailable, "needs python3-libtorrent"), .timeLimit(.minutes(3)))
+  .serialized, .enabled(if: LibtorrentSwarm.isAvailable, "needs python3-libtorrent"), .timeLimit(.minutes(10)))
 struct LibtorrentAmongUsTests {
   @Test("libtorrent stores at our node, and reads from it when nobody else is left")
   func storageTarget() async throws {

@@ -130,7 +130,7 @@ import WireFormat
 
   @Test(
     "a thousand generated zones are answered as by NSD", .enabled(if: path != nil),
-    .timeLimit(.minutes(5)))
+    .timeLimit(.minutes(10)))
   func comparison() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "nsd-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

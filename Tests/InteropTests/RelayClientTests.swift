@@ -5,7 +5,7 @@ import Testing
 import WireFormat
 
 @Suite(
-  "The relay and clients of others", .serialized, .timeLimit(.minutes(5)),
+  "The relay and clients of others", .serialized, .timeLimit(.minutes(10)),
   .enabled(
     if: ["curl", "h2load", "gnutls-cli"].allSatisfy { ChildProcess.find($0) != nil },
     "needs curl, h2load and gnutls-cli"))

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite(
-  "The relay behind nginx", .serialized, .timeLimit(.minutes(5)),
+  "The relay behind nginx", .serialized, .timeLimit(.minutes(10)),
   .enabled(if: ["curl", "nginx"].allSatisfy { ChildProcess.find($0) != nil }, "needs nginx and curl"))
 struct RelayProxyTests {
   private static let limits = """

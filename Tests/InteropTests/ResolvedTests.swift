@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// systemd-resolved, which most desktops ask for every name.
-@Suite("systemd-resolved in front of the DNS server", .timeLimit(.minutes(5)))
+@Suite("systemd-resolved in front of the DNS server", .timeLimit(.minutes(10)))
 struct ResolvedTests {
   private static let root = URL(filePath: #filePath).appending(path: "../../..").standardized
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite(
-  "pubky get and serve with programs of others", .serialized, .timeLimit(.minutes(5)),
+  "pubky get and serve with programs of others", .serialized, .timeLimit(.minutes(10)),
   .enabled(
     if: ["gnutls-serv", "gnutls-cli", "nginx", "openssl"].allSatisfy { ChildProcess.find($0) != nil },
     "needs gnutls-bin, nginx and openssl"))

@@ -4,7 +4,7 @@ import MainlineProtocol
 import Testing
 
 /// What fuzzing found, one test each.
-@Suite(.timeLimit(.minutes(1))) struct FuzzFindsTests {
+@Suite(.timeLimit(.minutes(10))) struct FuzzFindsTests {
   /// Found by the target `node`: each of them set a timer whenever any timer rang, so they doubled every 50 ms.
   @Test("lookups and puts that wait for their turn to send wake the node some times a second, not ever more often")
   func pacing() throws {

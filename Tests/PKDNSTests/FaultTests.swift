@@ -57,7 +57,7 @@ private final class DatagramClient: UDPSocketHandler, Sendable {
   }
 }
 
-@Suite("Networks in trouble behind a DNS server", .timeLimit(.minutes(3)))
+@Suite("Networks in trouble behind a DNS server", .timeLimit(.minutes(10)))
 struct NetworkFaultTests {
   private static func answering() async throws -> ScriptedNameServer {
     try await ScriptedNameServer { query, _ in [ScriptedNameServer.answer(query)] }

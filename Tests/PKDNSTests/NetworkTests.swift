@@ -27,7 +27,7 @@ private final class MemoryRelay: RelayTransport {
   }
 }
 
-@Suite("Networks behind a DNS server", .timeLimit(.minutes(3)))
+@Suite("Networks behind a DNS server", .timeLimit(.minutes(10)))
 struct NetworkTests {
   @Test("keys are found at relays, with the DHT off; a relay that cannot be reached is SERVFAIL, not NXDOMAIN")
   func relays() async throws {

@@ -58,7 +58,7 @@ private final class OneShot: DescriptorHandler, @unchecked Sendable {
   }
 }
 
-@Suite("Load balancers in front of a DNS server (PROXY protocol)", .timeLimit(.minutes(3)))
+@Suite("Load balancers in front of a DNS server (PROXY protocol)", .timeLimit(.minutes(10)))
 struct ProxyProtocolTests {
   private static let settings = """
     [log]

@@ -8,7 +8,7 @@ import Testing
 
 @testable import PKDNS
 
-@Suite("A DNS server that keeps packets alive", .timeLimit(.minutes(5)))
+@Suite("A DNS server that keeps packets alive", .timeLimit(.minutes(10)))
 struct DNSRepublishTests {
   /// What the server tells about itself.
   private func text(_ running: RunningPKDNS, _ path: String) async throws -> String {

@@ -9,7 +9,7 @@ import Testing
 
 @testable import PKDNS
 
-@Suite("A DNS server on loopback", .timeLimit(.minutes(3)))
+@Suite("A DNS server on loopback", .timeLimit(.minutes(10)))
 struct ServerTests {
   private static func answering() async throws -> ScriptedNameServer {
     try await ScriptedNameServer { query, _ in [ScriptedNameServer.answer(query)] }

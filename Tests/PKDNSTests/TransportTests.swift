@@ -8,7 +8,7 @@ import Testing
 @testable import PKDNS
 
 /// What must hold whichever way a client comes, and over the server's whole life.
-@Suite("A DNS server over each transport", .timeLimit(.minutes(3)))
+@Suite("A DNS server over each transport", .timeLimit(.minutes(10)))
 struct TransportTests {
   private static func answering() async throws -> ScriptedNameServer {
     try await ScriptedNameServer { query, _ in [ScriptedNameServer.answer(query)] }

@@ -9,7 +9,7 @@ import Testing
 
 @testable import PkarrRelay
 
-@Suite("A relay without its network", .timeLimit(.minutes(5)))
+@Suite("A relay without its network", .timeLimit(.minutes(10)))
 struct RelayFaultTests {
   @Test("without its network a relay serves what is fresh, says so of all else, and calls itself degraded")
   func networkGone() async throws {

@@ -7,7 +7,7 @@ import Testing
 import WireFormat
 
 /// Attackers and peers with limits, as scripts in a simulated public network (spec: what an attacker may try).
-@Suite(.timeLimit(.minutes(5))) struct AdversaryTests {
+@Suite(.timeLimit(.minutes(10))) struct AdversaryTests {
   static func string(_ bytes: [UInt8]) -> BencodeValue { .string(bytes) }
 
   /// A network of honest servers that has settled, and an honest client. It is so small that the client's buckets have

@@ -3,7 +3,7 @@ import MainlineSimulator
 import Testing
 
 /// Nodes behind routers with address translation.
-@Suite(.timeLimit(.minutes(5))) struct NATTests {
+@Suite(.timeLimit(.minutes(10))) struct NATTests {
   @Test(
     "behind each kind of router a node finds others, publishes, and is found by lookups", arguments: NATKind.allCases)
   func publishAndFind(_ kind: NATKind) throws {

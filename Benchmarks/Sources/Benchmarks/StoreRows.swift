@@ -181,13 +181,12 @@ enum StoreRows {
     /// CPU time of all threads, for one packet: the store, C.
     private func writeRound(_ indices: [Int], version: UInt64) async throws -> (Double, Double) {
       let offers = indices.map { packets.packet($0, version: version) }
-      let keys = indices.flatMap { packets.keys[$0].bytes }
       let values = indices.flatMap { Array(repeating: 0 as UInt8, count: 12) + packets.form($0, version: version) }
       let start = process_cpu_nanoseconds(getpid())
       for offer in offers { store.offer(offer) }
       try await store.flush()
       let middle = process_cpu_nanoseconds(getpid())
-      guard lmdb_peer_write(peer, keys, values, valueLength, indices.count, batch) == 0 else {
+      guard lmdb_peer_write(peer, values, valueLength, indices.count, batch) == 0 else {
         fatalError("LMDB fails")
       }
       let end = process_cpu_nanoseconds(getpid())

@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include "CPeers.h"
+#include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -53,4 +55,18 @@ int pin_to_core(int core) {
   CPU_ZERO(&set);
   CPU_SET(core, &set);
   return sched_setaffinity(0, sizeof set, &set);
+}
+
+int pin_all_threads_to_core(int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  DIR *threads = opendir("/proc/self/task");
+  if (!threads) return -1;
+  for (struct dirent *entry; (entry = readdir(threads));) {
+    int thread = atoi(entry->d_name);
+    if (thread > 0) sched_setaffinity(thread, sizeof set, &set);
+  }
+  closedir(threads);
+  return 0;
 }

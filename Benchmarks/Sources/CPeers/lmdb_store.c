@@ -1,12 +1,13 @@
 #include "CPeers.h"
 #include <lmdb.h>
+#include <nettle/sha1.h>
 #include <stdlib.h>
 #include <string.h>
 
 // What a C program would do with LMDB in place of the packet store: two tables, the same flags, the same calls, one
 // thread, nothing checked but the codes. What it writes is the same, the sum over each packet included, since a file
-// without it could not tell damaged packets from others; but it gets the keys, which the store computes, and its reads
-// copy the packet and do not check it.
+// without it could not tell damaged packets from others, under the same names, which are SHA-1 of the public keys (Nettle). Its
+// reads are given the names, as those of the store are, copy the packet and do not check it.
 struct lmdb_peer {
   MDB_env *environment;
   MDB_dbi packets, uses;
@@ -134,14 +135,24 @@ static int put(
   return mdb_cursor_put(uses, &use, &owner, MDB_APPEND);
 }
 
+// The public key in a value lies behind the stamp, the sum and `lastSeen`.
+static void name_of(const uint8_t *value, uint8_t name[20]) {
+  struct sha1_ctx hash;
+  sha1_init(&hash);
+  sha1_update(&hash, 32, value + 20);
+  sha1_digest(&hash, 20, name);
+}
+
 // Looks at what is there and then writes, as the update rule wants; `batch` packets in each transaction. 0 on success.
-int lmdb_peer_write(
-    lmdb_peer *peer, const uint8_t *keys, const uint8_t *values, size_t length, size_t number, size_t batch) {
+int lmdb_peer_write(lmdb_peer *peer, const uint8_t *values, size_t length, size_t number, size_t batch) {
   int seen = 0;
+  uint8_t(*names)[20] = malloc(20 * batch);
+  if (!names) return -1;
   for (size_t first = 0; first < number; first += batch) {
     size_t end = first + batch < number ? first + batch : number;
     for (size_t index = first; index < end; index++) {
-      MDB_val name = {20, (void *)(keys + 20 * index)}, value;
+      name_of(values + length * index, names[index - first]);
+      MDB_val name = {20, names[index - first]}, value;
       mdb_txn_renew(peer->reader);
       if (mdb_get(peer->reader, peer->packets, &name, &value) == 0) seen += ((uint8_t *)value.mv_data)[8 + 8 + 96];
       mdb_txn_reset(peer->reader);
@@ -155,9 +166,10 @@ int lmdb_peer_write(
       return -1;
     size_t count = statistics.ms_entries;
     for (size_t index = first; index < end; index++) {
-      if (put(peer, transaction, packets, uses, keys + 20 * index, values + length * index, length, &count)) return -1;
+      if (put(peer, transaction, packets, uses, names[index - first], values + length * index, length, &count)) return -1;
     }
     if (mdb_txn_commit(transaction)) return -1;
   }
+  free(names);
   return seen < 0;
 }

@@ -5,7 +5,7 @@ struct PendingUses {
     let stamp: UInt64
   }
 
-  private var stamps: [HashedKey: UInt64] = [:]
+  private var stamps = KeyTable()
   /// In the order of their stamps, so that the index grows at its end when they are written. Those before `head` are
   /// gone, others may have been overtaken by a later use of their key.
   private var order: [Use] = []
@@ -22,25 +22,21 @@ struct PendingUses {
   ///
   /// - Returns: whether it was noted, and so `now` given away.
   mutating func note(_ key: CacheKey, now: UInt64, slack: UInt64) -> Bool {
-    let key = HashedKey(key)
-    // The writer is behind; the packet will be read again if it matters.
-    if stamps.count >= 2 * Self.limit, stamps[key] == nil { return false }
-    guard Self.replace(&stamps[key, default: 0], now, slack) else { return false }
+    if let noted = stamps[key] {
+      guard now &- 1 &- noted > slack else { return false }
+    } else if stamps.count >= 2 * Self.limit {
+      // The writer is behind; the packet will be read again if it matters.
+      return false
+    }
+    stamps[key] = now
     if order.count >= 4 * Self.limit { dropOvertaken() }
-    order.append(Use(key: key.key, stamp: now))
-    return true
-  }
-
-  /// A stamp of 0 is that of no use.
-  private static func replace(_ noted: inout UInt64, _ now: UInt64, _ slack: UInt64) -> Bool {
-    guard noted == 0 || now &- 1 &- noted > slack else { return false }
-    noted = now
+    order.append(Use(key: key, stamp: now))
     return true
   }
 
   /// Leaves at most half of what `order` may hold.
   private mutating func dropOvertaken() {
-    order = order[head...].filter { stamps[HashedKey($0.key)] == $0.stamp }
+    order = order[head...].filter { stamps[$0.key] == $0.stamp }
     head = 0
   }
 
@@ -51,9 +47,7 @@ struct PendingUses {
     while head < order.count, taken.count < limit {
       let use = order[head]
       head += 1
-      guard let entry = stamps.index(forKey: HashedKey(use.key)), stamps.values[entry] == use.stamp else { continue }
-      stamps.remove(at: entry)
-      taken.append(use)
+      if stamps.remove(use.key, ifNumber: use.stamp) { taken.append(use) }
     }
     if head == order.count {
       order.removeAll(keepingCapacity: true)

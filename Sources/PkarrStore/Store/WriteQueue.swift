@@ -49,7 +49,7 @@ struct WriteQueue {
   private var writes: [Write] = []
   private var first: UInt64 = 1
   /// Where the write of a key is.
-  private var positions: [HashedKey: UInt64] = [:]
+  private var positions = KeyTable()
   /// The position that was given last, the one up to which batches were taken, and the one up to which all is done.
   private(set) var lastPosition: UInt64 = 0
   private var takenPosition: UInt64 = 0
@@ -61,7 +61,7 @@ struct WriteQueue {
 
   /// Writes that wait or are under way.
   var count: Int { positions.count }
-  var isEmpty: Bool { positions.isEmpty }
+  var isEmpty: Bool { positions.count == 0 }
   /// Writes that no batch has taken yet.
   var waiting: Int { Int(lastPosition - takenPosition) }
   /// When the first that waits began to.
@@ -70,7 +70,7 @@ struct WriteQueue {
   private func index(_ position: UInt64) -> Int { Int(position - first) }
 
   @inline(__always)
-  func write(for key: CacheKey) -> Write? { positions[HashedKey(key)].map { writes[index($0)] } }
+  func write(for key: CacheKey) -> Write? { positions[key].map { writes[index($0)] } }
 
   /// Queues a write and returns its position.
   ///
@@ -79,7 +79,7 @@ struct WriteQueue {
   mutating func put(_ content: Content, for key: CacheKey, stamp: UInt64, isNew: Bool, now: UInt64) -> UInt64 {
     let next = lastPosition + 1
     // Most keys do not wait yet: a single look at the table, which is taken back for the others.
-    guard let position = positions.updateValue(next, forKey: HashedKey(key)) else {
+    guard let position = positions.updateValue(next, forKey: key) else {
       append(Write(key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew))
       return next
     }
@@ -92,7 +92,7 @@ struct WriteQueue {
       append(Write(key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew))
       return next
     }
-    positions[HashedKey(key)] = position
+    positions[key] = position
     writes[index(position)].content = content
     writes[index(position)].stamp = stamp
     count(writes[index(position)])
@@ -112,7 +112,7 @@ struct WriteQueue {
 
   /// Notes a later use of a packet that waits; false if a batch with it is under way already.
   mutating func use(_ key: CacheKey, stamp: UInt64) -> Bool {
-    guard let position = positions[HashedKey(key)], position > takenPosition else { return false }
+    guard let position = positions[key], position > takenPosition else { return false }
     writes[index(position)].stamp = stamp
     return true
   }
@@ -132,10 +132,7 @@ struct WriteQueue {
       let position = batch[item].position
       writes[index(position)].content = .nothing
       // A newer write for the key has been counted in its place.
-      guard let entry = positions.index(forKey: HashedKey(batch[item].key)), positions.values[entry] == position else {
-        continue
-      }
-      positions.remove(at: entry)
+      guard positions.remove(batch[item].key, ifNumber: position) else { continue }
       difference -= batch[item].difference
       bytes -= batch[item].bytes
     }

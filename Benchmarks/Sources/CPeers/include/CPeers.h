@@ -18,6 +18,8 @@ int process_memory(int pid, int64_t *anonymous, int64_t *resident);
 // Keeps the calling thread, and those it starts, on one core, or lets it run anywhere again; 0 on success.
 int pin_to_core(int core);
 int unpin(void);
+// Keeps all threads that there are on one core; 0 on success.
+int pin_all_threads_to_core(int core);
 
 // libtorrent-rasterbar. Each decodes one message; returns a sum over what it found, negative on failure.
 int libtorrent_bdecode(const char *bytes, size_t count);
@@ -34,13 +36,13 @@ int knot_write(size_t capacity);
 // libsodium: 1 if the signature is valid.
 int sodium_verify(const uint8_t *signature, const uint8_t *message, size_t count, const uint8_t *key);
 
-// LMDB, as the packet store uses it: keys of 20 bytes, values whose first 8 bytes are overwritten with a stamp.
+// LMDB, as the packet store uses it: keys of 20 bytes, values whose first 8 bytes are overwritten with a stamp. Those that are
+// written are named by the SHA-1 of the public key in them.
 typedef struct lmdb_peer lmdb_peer;
 lmdb_peer *lmdb_peer_open(const char *path, size_t map_size, size_t capacity);
 void lmdb_peer_close(lmdb_peer *peer);
 size_t lmdb_peer_read(lmdb_peer *peer, const uint8_t *key, uint8_t *copy);
-int lmdb_peer_write(
-    lmdb_peer *peer, const uint8_t *keys, const uint8_t *values, size_t length, size_t number, size_t batch);
+int lmdb_peer_write(lmdb_peer *peer, const uint8_t *values, size_t length, size_t number, size_t batch);
 
 // `count` sockets on loopback that answer every DHT query with an id and nothing else, on a thread of their own, so that a
 // node under load has neighbours that cost it nothing. Fills `ports`; 0 on success.
