@@ -34,7 +34,7 @@ public enum Base64 {
   }
 
   /// The bytes of a text in the alphabet of addresses, without padding (RFC 4648 §5); nil as for ``decode(_:)``.
-  public static func decodeURL(_ text: some Collection<UInt8>) -> [UInt8]? { digits(text, addressValue) }
+  public static func decodeURL(_ text: some Collection<UInt8>) -> [UInt8]? { digits(text, addressValues) }
 
   /// The bytes; nil for other characters, missing padding or bits left over.
   public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
@@ -42,46 +42,48 @@ public enum Base64 {
     let digits = text.prefix { $0 != UInt8(ascii: "=") }
     let padding = text.count - digits.count
     guard padding <= 2, text.dropFirst(digits.count).allSatisfy({ $0 == UInt8(ascii: "=") }) else { return nil }
-    return self.digits(digits, value)
+    return self.digits(digits, values)
   }
 
   /// The bytes of digits without padding.
-  private static func digits(_ digits: some Collection<UInt8>, _ value: (UInt8) -> UInt32?) -> [UInt8]? {
+  private static func digits(_ digits: some Collection<UInt8>, _ values: [UInt8]) -> [UInt8]? {
+    let bytes = digits.withContiguousStorageIfAvailable { contiguousDigits($0, values) }
+    return bytes ?? Array(digits).withUnsafeBufferPointer { contiguousDigits($0, values) }
+  }
+
+  private static func contiguousDigits(_ digits: UnsafeBufferPointer<UInt8>, _ values: [UInt8]) -> [UInt8]? {
     guard digits.count % 4 != 1 else { return nil }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(digits.count / 4 * 3 + 3)
     var bits: UInt32 = 0
     var held: UInt32 = 0
-    for digit in digits {
-      guard let value = value(digit) else { return nil }
-      bits = bits << 6 | value
-      held += 6
-      if held >= 8 {
-        held -= 8
-        bytes.append(UInt8(truncatingIfNeeded: bits >> held))
+    var isValid = true
+    let bytes = [UInt8](unsafeUninitializedCapacity: digits.count / 4 * 3 + 2) { bytes, count in
+      for digit in digits {
+        let value = values[Int(digit)]
+        guard value != invalid else {
+          isValid = false
+          return
+        }
+        bits = bits << 6 | UInt32(value)
+        held += 6
+        if held >= 8 {
+          held -= 8
+          bytes[count] = UInt8(truncatingIfNeeded: bits >> held)
+          count += 1
+        }
       }
     }
-    guard bits & (1 << held - 1) == 0 else { return nil }
+    guard isValid, bits & (1 << held - 1) == 0 else { return nil }
     return bytes
   }
 
-  private static func addressValue(_ character: UInt8) -> UInt32? {
-    switch character {
-    case UInt8(ascii: "-"): 62
-    case UInt8(ascii: "_"): 63
-    case UInt8(ascii: "+"), UInt8(ascii: "/"): nil
-    default: value(character)
-    }
-  }
+  private static let invalid: UInt8 = 0xff
+  /// The value of each character.
+  private static let values = table(alphabet)
+  private static let addressValues = table(alphabet.dropLast(2) + [UInt8(ascii: "-"), UInt8(ascii: "_")])
 
-  private static func value(_ character: UInt8) -> UInt32? {
-    switch character {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character) - 65
-    case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character) - 97 + 26
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character) - 48 + 52
-    case UInt8(ascii: "+"): 62
-    case UInt8(ascii: "/"): 63
-    default: nil
-    }
+  private static func table(_ alphabet: [UInt8]) -> [UInt8] {
+    var table = [UInt8](repeating: invalid, count: 256)
+    for (value, character) in alphabet.enumerated() { table[Int(character)] = UInt8(value) }
+    return table
   }
 }

@@ -31,4 +31,15 @@ import WireFormat
       "Zm9é",
     ])
   func refused(text: String) { #expect(Base64.decode(text.utf8) == nil) }
+
+  @Test("the alphabet of addresses has - and _ for + and /, and no padding (RFC 4648 §5)")
+  func addresses() {
+    let bytes: [UInt8] = [0xfb, 0xff, 0xbf, 0x3e]
+    #expect(Base64.encode(bytes) == "+/+/Pg==" && Base64.encodeURL(bytes) == "-_-_Pg")
+    #expect(Base64.decodeURL("-_-_Pg".utf8) == bytes)
+    // Of a part of a text, and of what does not lie in one piece.
+    #expect(Base64.decodeURL("dns=-_-_Pg".utf8.dropFirst(4)) == bytes)
+    #expect(Base64.decodeURL(["-_", "-_Pg"].joined().utf8.lazy.map(\.self)) == bytes)
+    for text in ["+/+/Pg", "-_-_Pg==", "-_-_P", "-_-_Ph", "-_-_é"] { #expect(Base64.decodeURL(text.utf8) == nil) }
+  }
 }

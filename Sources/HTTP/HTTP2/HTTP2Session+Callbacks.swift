@@ -60,7 +60,7 @@ extension HTTP2Session {
 
   private func beganHead(_ id: Int32, isRequest: Bool) -> Int32 {
     guard isRequest else { return verdict }
-    streams[id] = HTTP2Stream()
+    streams.insert(HTTP2Stream(), id)
     // Without a wish of the client, streams take turns; nghttp2 would send one after the other.
     var priority = nghttp2_extpri(urgency: UInt32(NGHTTP2_EXTPRI_DEFAULT_URGENCY), inc: 1)
     check(nghttp2_session_change_extpri_stream_priority(nghttp2, id, &priority, 0))
@@ -192,7 +192,7 @@ extension HTTP2Session {
   }
 
   private func closedStream(_ id: Int32, _ code: UInt32) -> Int32 {
-    guard let stream = streams.removeValue(forKey: id) else { return 0 }
+    guard let stream = streams.remove(id) else { return 0 }
     if stream.unconsumed > 0 { check(nghttp2_session_consume_connection(nghttp2, stream.unconsumed)) }
     let isComplete = stream.isLocalEnded && code == HTTP2ErrorCode.noError
     if isComplete { frames.creditCompletion() }

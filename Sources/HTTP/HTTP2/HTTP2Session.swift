@@ -21,7 +21,7 @@ final class HTTP2Session {
 
   private(set) var nghttp2: OpaquePointer?
   // Checking at run time that accesses do not overlap would cost a tenth of a request.
-  @exclusivity(unchecked) var streams: [Int32: HTTP2Stream] = [:]
+  @exclusivity(unchecked) var streams = HTTP2StreamTable()
   @exclusivity(unchecked) var frames: HTTP2FrameGuard
   /// What the peer does too much of, found inside of a callback.
   var violation: HTTP2Error?
@@ -106,7 +106,7 @@ final class HTTP2Session {
   }
 
   /// True if response bodies wait, be it for ``produceOutput(into:limit:)`` or for the peer's windows.
-  var hasBufferedData: Bool { streams.values.contains { !$0.outgoing.isEmpty } }
+  var hasBufferedData: Bool { streams.all.contains { !$0.outgoing.isEmpty } }
 
   // MARK: - Bytes
 
@@ -181,8 +181,7 @@ final class HTTP2Session {
   }
 
   private func closeStreams(_ code: UInt32) {
-    let closed = streams.sorted { $0.key < $1.key }
-    streams = [:]
+    let closed = streams.removeAll()
     writable = []
     for (id, stream) in closed where stream.isBegun { delegate?.session(self, stream: id, closed: code) }
   }

@@ -39,6 +39,22 @@ extension HTTPFieldName {
   public static let accept = HTTPFieldName(wellKnown: "accept")
   /// `accept-ranges`
   public static let acceptRanges = HTTPFieldName(wellKnown: "accept-ranges")
+  /// `access-control-allow-credentials`
+  public static let accessControlAllowCredentials = HTTPFieldName(wellKnown: "access-control-allow-credentials")
+  /// `access-control-allow-headers`
+  public static let accessControlAllowHeaders = HTTPFieldName(wellKnown: "access-control-allow-headers")
+  /// `access-control-allow-methods`
+  public static let accessControlAllowMethods = HTTPFieldName(wellKnown: "access-control-allow-methods")
+  /// `access-control-allow-origin`
+  public static let accessControlAllowOrigin = HTTPFieldName(wellKnown: "access-control-allow-origin")
+  /// `access-control-expose-headers`
+  public static let accessControlExposeHeaders = HTTPFieldName(wellKnown: "access-control-expose-headers")
+  /// `access-control-max-age`
+  public static let accessControlMaxAge = HTTPFieldName(wellKnown: "access-control-max-age")
+  /// `access-control-request-headers`
+  public static let accessControlRequestHeaders = HTTPFieldName(wellKnown: "access-control-request-headers")
+  /// `access-control-request-method`
+  public static let accessControlRequestMethod = HTTPFieldName(wellKnown: "access-control-request-method")
   /// `allow`
   public static let allow = HTTPFieldName(wellKnown: "allow")
   /// `cache-control`

@@ -176,6 +176,9 @@ extension HTTPFields: ExpressibleByDictionaryLiteral {
   /// Fields in the order written.
   public init(dictionaryLiteral elements: (HTTPFieldName, String)...) {
     self.init()
+    // Room for those that are added before they are sent.
+    bytes.reserveCapacity(256)
+    entries.reserveCapacity(elements.count + 4)
     for (name, value) in elements { append(name, value) }
   }
 }

@@ -14,6 +14,8 @@ final class Exchange: BodySink, @unchecked Sendable {
   let body: BodyPipe?
   let method: HTTPMethod
   let version: HTTPVersion
+  /// The request, until the handler has it. A copy would count each of its parts up and down.
+  private var request: HTTPRequest?
   private var task: Task<Void, Never>?
   private var isDone = false
   /// The client is gone, or the response was sent without the handler.
@@ -22,28 +24,28 @@ final class Exchange: BodySink, @unchecked Sendable {
   /// Bytes that the handler still has to write of what it announced; nil if it did not announce a number.
   private var bytesLeft: UInt64?
 
-  init(_ stream: Stream, on loop: EventLoop, method: HTTPMethod, version: HTTPVersion, body: BodyPipe?) {
+  init(_ stream: Stream, _ request: consuming HTTPRequest, on loop: EventLoop, body: BodyPipe?) {
     self.stream = stream
     self.loop = loop
-    self.method = method
-    self.version = version
+    method = request.method
+    version = request.context.version
     self.body = body
+    self.request = request
   }
 
   // MARK: - Handling
 
   /// Starts the handler on this thread; if it never waits, the response is there when this returns.
-  func start(_ request: HTTPRequest, _ shard: ServerShard) {
+  func start(_ shard: ServerShard) {
     let handler = shard.handler
     let onError = shard.onError
-    let task = Task.immediate(executorPreference: loop) { await self.run(request, handler, onError) }
+    let task = Task.immediate(executorPreference: loop) { await self.run(handler, onError) }
     // Unless it has come to its end already, or to a body that goes on in another task.
     if !isDone, self.task == nil { self.task = task }
   }
 
-  private func run(
-    _ request: HTTPRequest, _ handler: HTTPHandler, _ onError: (@Sendable (any Error, HTTPRequest) -> Void)?
-  ) async {
+  private func run(_ handler: HTTPHandler, _ onError: (@Sendable (any Error, HTTPRequest) -> Void)?) async {
+    guard let request = request.take() else { return }
     var response: HTTPResponse
     do {
       response = try await handler(request)

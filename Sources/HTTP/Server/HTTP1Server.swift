@@ -216,10 +216,9 @@ final class HTTP1Server {
     let request = HTTPRequest(
       method: head.method, target: head.target, authority: head.authority, fields: head.fields,
       body: newPipe.map(HTTPBodyReader.init) ?? .none, context: context)
-    let exchange = Exchange(
-      .http1(self), on: connection.loop, method: head.method, version: head.version, body: newPipe)
+    let exchange = Exchange(.http1(self), request, on: connection.loop, body: newPipe)
     self.exchange = exchange
-    exchange.start(request, shard)
+    exchange.start(shard)
   }
 
   /// The handler reads, and there is nothing for it.

@@ -7,7 +7,7 @@ final class HTTP2Server: HTTP2SessionDelegate {
   private var exchanges: [Int32: Exchange] = [:]
   private var pipes: [Int32: BodyPipe] = [:]
   /// Requests whose heads came in the input that is being worked on; their handlers start behind it.
-  private var arrived: [(Exchange, HTTPRequest)] = []
+  private var arrived: [Exchange] = []
   private var hasFailed = false
   private var hasProgress = false
   private var isShuttingDown = false
@@ -63,7 +63,7 @@ final class HTTP2Server: HTTP2SessionDelegate {
     while !arrived.isEmpty {
       let starting = arrived
       arrived = []
-      for (exchange, request) in starting where !exchange.isAbandoned { exchange.start(request, shard) }
+      for exchange in starting where !exchange.isAbandoned { exchange.start(shard) }
     }
   }
 
@@ -95,7 +95,11 @@ final class HTTP2Server: HTTP2SessionDelegate {
     fields.append(.date, shard.currentDate())
     if let name = shard.configuration.serverName { fields.append(.server, name) }
     let sendsBody = exchange.method != .head && !response.status.isBodiless
-    if let length = response.body.length, sendsBody || exchange.method == .head || response.status == .notModified {
+    // The session tells the length of a body of bytes itself.
+    let isTold = if case .bytes(let bytes) = response.body { sendsBody && !bytes.isEmpty } else { false }
+    if !isTold, let length = response.body.length,
+      sendsBody || exchange.method == .head || response.status == .notModified
+    {
       if length > 0 || !response.status.isBodiless { fields.append(.contentLength, length) }
     }
     let body: HTTP2ResponseBody
@@ -155,10 +159,9 @@ final class HTTP2Server: HTTP2SessionDelegate {
     let request = HTTPRequest(
       method: head.method, target: head.target, authority: head.authority, fields: head.fields,
       body: pipe.map(HTTPBodyReader.init) ?? .none, context: context)
-    let exchange = Exchange(
-      .http2(self, id), on: connection.loop, method: head.method, version: .http2, body: pipe)
+    let exchange = Exchange(.http2(self, id), request, on: connection.loop, body: pipe)
     exchanges[id] = exchange
-    arrived.append((exchange, request))
+    arrived.append(exchange)
   }
 
   func session(_ session: HTTP2Session, stream id: Int32, received data: UnsafeRawBufferPointer) {
@@ -176,12 +179,12 @@ final class HTTP2Server: HTTP2SessionDelegate {
   }
 
   func session(_ session: HTTP2Session, streamEnded id: Int32, trailers: HTTPFields) {
-    pipes.removeValue(forKey: id)?.finish()
+    if !pipes.isEmpty { pipes.removeValue(forKey: id)?.finish() }
   }
 
   func session(_ session: HTTP2Session, stream id: Int32, closed error: UInt32) {
     hasProgress = true
-    if let pipe = pipes.removeValue(forKey: id) { pipe.fail(.connectionClosed) }
+    if !pipes.isEmpty, let pipe = pipes.removeValue(forKey: id) { pipe.fail(.connectionClosed) }
     guard let exchange = exchanges.removeValue(forKey: id) else { return }
     if error != 0 { shard.statistics.abandonedRequests += 1 }
     exchange.abandon()

@@ -1,8 +1,9 @@
 /// What is to be done when: a binary heap by instant. Entries are not taken back; who is called too late finds nothing
 /// to do.
 package struct TimerQueue<Action: Sendable>: Sendable {
-  private struct Entry: Sendable {
-    let instant: Instant
+  @usableFromInline
+  struct Entry: Sendable {
+    @usableFromInline let instant: Instant
     /// Keeps entries of one instant in the order in which they came: the same run each time.
     let order: UInt64
     let action: Action
@@ -12,14 +13,14 @@ package struct TimerQueue<Action: Sendable>: Sendable {
     }
   }
 
-  private var heap: [Entry] = []
+  @usableFromInline private(set) var heap: [Entry] = []
   private var nextOrder: UInt64 = 0
 
   /// Nothing to do.
   package init() {}
 
   /// When the earliest entry is due.
-  package var next: Instant? { heap.first?.instant }
+  @inlinable package var next: Instant? { heap.isEmpty ? nil : heap[0].instant }
 
   /// The earliest entry's action.
   var first: Action? { heap.first?.action }

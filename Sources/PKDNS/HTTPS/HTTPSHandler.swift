@@ -65,7 +65,7 @@ final class HTTPSHandler: Sendable {
     return { request in
       if request.method == .options { return Self.preflight(request) }
       var response = try await HTTPChain.response(to: request, routes.handler)
-      response.fields.append("access-control-allow-origin", "*")
+      response.fields.append(.accessControlAllowOrigin, "*")
       return response
     }
   }
@@ -74,9 +74,9 @@ final class HTTPSHandler: Sendable {
     HTTPResponse(
       .noContent,
       fields: [
-        "access-control-allow-origin": "*", "access-control-allow-methods": "GET, POST",
-        "access-control-allow-headers": request.fields["access-control-request-headers"] ?? "*",
-        "access-control-max-age": "86400",
+        .accessControlAllowOrigin: "*", .accessControlAllowMethods: "GET, POST",
+        .accessControlAllowHeaders: request.fields[.accessControlRequestHeaders] ?? "*",
+        .accessControlMaxAge: "86400",
       ])
   }
 
@@ -127,7 +127,9 @@ final class HTTPSHandler: Sendable {
   }
 
   private func requireAcceptable(_ request: HTTPRequest) throws {
-    guard let accept = request.fields.joined(.accept), accept != Self.mediaType else { return }
+    guard request.fields.contains(.accept), let accept = request.fields.joined(.accept), accept != Self.mediaType else {
+      return
+    }
     guard HTTPAccept.best(of: [Self.mediaType], accept: accept) != nil else {
       throw HTTPRefusal(.notAcceptable, "Answers are of type \(Self.mediaType).")
     }

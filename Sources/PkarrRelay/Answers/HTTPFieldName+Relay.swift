@@ -2,13 +2,6 @@ import HTTP
 
 /// Names of fields that a relay sends or reads, made once.
 extension HTTPFieldName {
-  static let accessControlAllowCredentials: HTTPFieldName = "access-control-allow-credentials"
-  static let accessControlAllowHeaders: HTTPFieldName = "access-control-allow-headers"
-  static let accessControlAllowMethods: HTTPFieldName = "access-control-allow-methods"
-  static let accessControlAllowOrigin: HTTPFieldName = "access-control-allow-origin"
-  static let accessControlExposeHeaders: HTTPFieldName = "access-control-expose-headers"
-  static let accessControlRequestHeaders: HTTPFieldName = "access-control-request-headers"
-  static let accessControlRequestMethod: HTTPFieldName = "access-control-request-method"
   static let forwarded: HTTPFieldName = "forwarded"
   /// When the relay last saw the packet on the network (RFC 7089).
   static let mementoDatetime: HTTPFieldName = "memento-datetime"
