@@ -16,6 +16,11 @@ struct OutgoingPacer: Sendable {
   private struct Destination: Sendable {
     var bucket = TokenBucket()
     var lately = WindowCount()
+
+    func isIdle(at now: Instant) -> Bool {
+      var lately = lately
+      return bucket.isFull(at: now) && lately.count(at: now) == 0
+    }
   }
 
   /// How many destinations are remembered.
@@ -25,32 +30,32 @@ struct OutgoingPacer: Sendable {
 
   private let destinationRate: Rate
   private var totalRate: Rate
-  private let rates: RateLimits
+  private let queriesPerSecond: Double
+  private let queryBurst: Double
   private let isOn: Bool
   private var destinations = RecencyMap<AddressBlock, Destination>(capacity: Self.maximumDestinationCount)
   private var total = TokenBucket()
 
   /// The limits of `rates`; `isOn` false lets everything pass.
   init(_ rates: RateLimits, isOn: Bool = true) {
-    self.rates = rates
+    queriesPerSecond = rates.outgoingQueries
+    queryBurst = rates.outgoingQueryBurst
     self.isOn = isOn
     destinationRate = Rate(perSecond: rates.outgoingPerAddress, burst: rates.outgoingBurstPerAddress)
-    totalRate = Rate(perSecond: rates.outgoingQueries, burst: rates.outgoingQueryBurst)
+    totalRate = Rate(perSecond: queriesPerSecond, burst: queryBurst)
   }
 
   /// Lets so many packets a second more pass in all, in the place of what was said before; not more to any destination.
   mutating func allow(extraPerSecond extra: Double) {
     let extra = max(0, extra)
     // The packets of a fifth of a second at once, as the defaults have it.
-    totalRate = Rate(perSecond: rates.outgoingQueries + extra, burst: rates.outgoingQueryBurst + extra / 5)
+    totalRate = Rate(perSecond: queriesPerSecond + extra, burst: queryBurst + extra / 5)
   }
 
   /// Forgets destinations that nothing was sent to lately: a new entry would be the same.
   mutating func forgetIdle(at now: Instant) {
-    destinations.removeOldest { destination in
-      var lately = destination.lately
-      return destination.bucket.isFull(at: now) && lately.count(at: now) == 0
-    }
+    destinations.removeOldest { $0.isIdle(at: now) }
+    destinations.shrink()
   }
 
   /// Counts one packet to `address` if it may go now.
@@ -60,7 +65,9 @@ struct OutgoingPacer: Sendable {
       return .later(total.nextAdmission(rate: totalRate, now: now))
     }
     let rate = destinationRate
-    let admission = destinations.touch(.host(address), initial: Destination()) { destination -> Admission in
+    let admission = destinations.touch(
+      .host(address), initial: Destination(), forgetting: { $0.isIdle(at: now) }
+    ) { destination -> Admission in
       guard destination.bucket.holds(1, rate: rate, now: now) else {
         return .later(destination.bucket.nextAdmission(rate: rate, now: now))
       }

@@ -10,6 +10,10 @@ struct RateLimiter: Sendable {
     var queries = TokenBucket()
     var answerBytes = TokenBucket()
     var verifications = TokenBucket()
+
+    func isIdle(at now: Instant) -> Bool {
+      queries.isFull(at: now) && answerBytes.isFull(at: now) && verifications.isFull(at: now)
+    }
   }
 
   /// How many addresses are remembered.
@@ -41,15 +45,16 @@ struct RateLimiter: Sendable {
 
   /// Forgets addresses that have used nothing of what they may: a new entry would be the same.
   mutating func forgetIdle(at now: Instant) {
-    addresses.removeOldest { address in
-      address.queries.isFull(at: now) && address.answerBytes.isFull(at: now) && address.verifications.isFull(at: now)
-    }
+    addresses.removeOldest { $0.isIdle(at: now) }
+    addresses.shrink()
   }
 
   /// Counts a query; false: drop it.
   mutating func admitQuery(from address: IPAddress, at now: Instant) -> Bool {
     guard isOn else { return true }
-    return addresses.touch(.host(address), initial: Address()) { $0.queries.admit(rate: queryRate, now: now) }
+    return addresses.touch(.host(address), initial: Address(), forgetting: { $0.isIdle(at: now) }) {
+      $0.queries.admit(rate: queryRate, now: now)
+    }
   }
 
   /// Counts an answer of `byteCount` bytes; false: do not send it.
@@ -57,7 +62,7 @@ struct RateLimiter: Sendable {
     guard isOn else { return true }
     let bytes = Double(byteCount)
     guard totalAnswerBytes.holds(bytes, rate: totalAnswerRate, now: now) else { return false }
-    let admitted = addresses.touch(.host(address), initial: Address()) {
+    let admitted = addresses.touch(.host(address), initial: Address(), forgetting: { $0.isIdle(at: now) }) {
       $0.answerBytes.admit(bytes, rate: answerRate, now: now)
     }
     if admitted { totalAnswerBytes.take(bytes, rate: totalAnswerRate, now: now) }
@@ -68,7 +73,7 @@ struct RateLimiter: Sendable {
   mutating func admitVerification(for address: IPAddress, at now: Instant) -> Bool {
     guard isOn else { return true }
     guard totalVerifications.holds(1, rate: totalVerificationRate, now: now) else { return false }
-    let admitted = addresses.touch(.host(address), initial: Address()) {
+    let admitted = addresses.touch(.host(address), initial: Address(), forgetting: { $0.isIdle(at: now) }) {
       $0.verifications.admit(rate: verificationRate, now: now)
     }
     if admitted { totalVerifications.take(1, rate: totalVerificationRate, now: now) }

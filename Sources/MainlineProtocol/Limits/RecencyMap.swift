@@ -48,6 +48,21 @@ public struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     return body(&slots[slot]!.value)
   }
 
+  /// Lends the value of a key for change as ``touch(_:initial:_:)`` does. A new key lets some of the oldest be forgotten of
+  /// whose values `isIdle` is true: the map then holds little more than what is in use at the moment.
+  @inline(__always)
+  mutating func touch<R>(
+    _ key: Key, initial: @autoclosure () -> Value, forgetting isIdle: (Value) -> Bool, _ body: (inout Value) -> R
+  ) -> R {
+    let before = count
+    let result = touch(key, initial: initial(), body)
+    if count > before {
+      removeOldest(atMost: 16, while: isIdle)
+      if count * 4 < slots.count { shrink() }
+    }
+    return result
+  }
+
   /// Lends the value of a key for change and makes the key the most recent; nil if it is missing.
   @inlinable
   @inline(__always)
@@ -79,11 +94,18 @@ public struct RecencyMap<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
   }
 
-  /// Forgets keys, the one touched least recently first, for as long as `isIdle` says so of their values, and gives back
-  /// memory that is hardly used any more.
-  mutating func removeOldest(while isIdle: (Value) -> Bool) {
-    while let oldest, isIdle(oldest.value) { remove(oldest.key) }
-    guard slots.count > 32, positions.count * 4 < slots.count else { return }
+  /// Forgets at most `limit` keys, the one touched least recently first, for as long as `isIdle` says so of their values.
+  mutating func removeOldest(atMost limit: Int = .max, while isIdle: (Value) -> Bool) {
+    var left = limit
+    while left > 0, let oldest, isIdle(oldest.value) {
+      remove(oldest.key)
+      left -= 1
+    }
+  }
+
+  /// Gives back memory that is not used any more.
+  mutating func shrink() {
+    guard slots.count > 8, positions.count * 2 < slots.count else { return }
     var smaller = RecencyMap(capacity: capacity)
     forEach { key, value in
       smaller.set(key, to: value)

@@ -59,6 +59,39 @@ struct LookupState: Sendable {
   /// Batches of peers so far: a query that joins late is told them, too.
   var peers: [[Endpoint]] = []
 
+  /// What a lookup has to do next.
+  enum Step: Sendable {
+    /// Answers are on their way.
+    case wait
+    case ask(Question)
+    /// All who hold a place have answered.
+    case widen
+    case finish
+  }
+
+  /// A query to one candidate.
+  struct Question: Sendable {
+    let candidate: Int
+    let endpoint: Endpoint
+    /// Nil for a bootstrap address.
+    let contact: NodeContact?
+    let query: OutgoingQuery
+    let asksForItems: Bool
+    let isFirst: Bool
+  }
+
+  var nextStep: Step {
+    let survey = walk.survey()
+    if survey.isComplete { return .widen }
+    guard let candidate = survey.next, walk.inFlight < Lookup.maximumInFlight else { return .wait }
+    guard walk.requests < Lookup.maximumRequests else { return walk.inFlight == 0 ? .finish : .wait }
+    let node = walk.candidates[candidate]
+    return .ask(
+      Question(
+        candidate: candidate, endpoint: node.contact.endpoint, contact: node.isAnonymous ? nil : node.contact,
+        query: query, asksForItems: asksForItems, isFirst: walk.requests == 0))
+  }
+
   /// What is sent to each node.
   var query: OutgoingQuery {
     switch key.kind {

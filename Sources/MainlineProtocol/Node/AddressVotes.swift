@@ -8,10 +8,10 @@ import Addresses
 public struct AddressVotes: Sendable {
   private struct Vote: Sendable {
     let voter: AddressBlock
-    let provider: AddressBlock
-    let seen: Endpoint
     let time: Instant
-    let number: Int
+    let number: UInt32
+    /// Place in `endpoints`.
+    let seen: UInt8
   }
 
   static let capacity = 64
@@ -21,11 +21,13 @@ public struct AddressVotes: Sendable {
   /// On an isolated network any address may be voted for, and one vote is enough.
   private let isIsolated: Bool
   private var votes: [Vote] = []
-  private var nextNumber = 0
+  /// What was voted for: mostly one endpoint, by everybody.
+  private var endpoints: [Endpoint] = []
+  private var nextNumber: UInt32 = 0
   private var established: IPAddress?
   private var port: UInt16?
   /// An address that has won once against the established one, and the number of the next vote then.
-  private var challenger: (address: IPAddress, since: Int)?
+  private var challenger: (address: IPAddress, since: UInt32)?
 
   /// True if no port has 60 % of the votes for the public address: the router gives every destination another one, so
   /// nobody can be expected to reach this node.
@@ -69,12 +71,24 @@ public struct AddressVotes: Sendable {
     guard seen.port != 0, isIsolated || seen.address.isGlobalUnicast else { return }
     let voter: AddressBlock = isIsolated ? .endpoint(responder) : .network(responder.address)
     forget(at: now)
-    votes.removeAll { $0.voter == voter }
+    if let earlier = votes.firstIndex(where: { $0.voter == voter }) { votes.remove(at: earlier) }
     if votes.count >= Self.capacity { votes.removeFirst() }
-    votes.append(
-      Vote(voter: voter, provider: .provider(responder.address), seen: seen, time: now, number: nextNumber))
+    votes.append(Vote(voter: voter, time: now, number: nextNumber, seen: place(of: seen)))
     nextNumber &+= 1
   }
+
+  /// Where an endpoint is in `endpoints`; a new one takes the place of one that has no votes left.
+  private mutating func place(of endpoint: Endpoint) -> UInt8 {
+    if let known = endpoints.firstIndex(of: endpoint) { return UInt8(known) }
+    if let free = endpoints.indices.first(where: { place in !votes.contains { $0.seen == place } }) {
+      endpoints[free] = endpoint
+      return UInt8(free)
+    }
+    endpoints.append(endpoint)
+    return UInt8(endpoints.count - 1)
+  }
+
+  private func seen(_ vote: Vote) -> Endpoint { endpoints[Int(vote.seen)] }
 
   /// Counts the votes: to be called at the end of each lookup. True if the public address or port is another one now.
   mutating func lookupEnded(at now: Instant) -> Bool {
@@ -100,17 +114,19 @@ public struct AddressVotes: Sendable {
   }
 
   private mutating func forget(at now: Instant) {
-    votes.removeAll { $0.time.duration(to: now) >= Self.lifetime }
+    // They stand in the order of their times.
+    votes.removeFirst(votes.prefix { $0.time.duration(to: now) >= Self.lifetime }.count)
   }
 
   private func winner(among votes: ArraySlice<Vote>) -> IPAddress? {
     var counts: [IPAddress: Int] = [:]
-    for vote in votes { counts[vote.seen.address, default: 0] += 1 }
+    for vote in votes { counts[seen(vote).address, default: 0] += 1 }
     guard let (address, count) = counts.max(by: { $0.value < $1.value }), count * 5 >= votes.count * 3 else {
       return nil
     }
     if isIsolated { return address }
-    let providers = Set(votes.lazy.filter { $0.seen.address == address }.map(\.provider))
+    let providers = Set(
+      votes.lazy.filter { seen($0).address == address }.map { $0.voter.provider(isIPv4: address.isIPv4) })
     return count >= 5 && providers.count >= 4 ? address : nil
   }
 
@@ -118,8 +134,8 @@ public struct AddressVotes: Sendable {
     guard let address = established else { return }
     var counts: [UInt16: Int] = [:]
     var total = 0
-    for vote in votes where vote.seen.address == address {
-      counts[vote.seen.port, default: 0] += 1
+    for vote in votes where seen(vote).address == address {
+      counts[seen(vote).port, default: 0] += 1
       total += 1
     }
     // Without any vote left, what was known stays.

@@ -61,35 +61,34 @@ extension DHTNode {
 
   /// Sends what may be sent, and ends the lookup when there is nothing left to wait for.
   mutating func advance(_ id: Int, at now: Instant) {
-    guard lookups[id] != nil else { return }
-    while true {
-      let survey = lookups[id]!.walk.survey()
-      if survey.isComplete {
+    // Whatever is read comes out of one look at the state, which is large.
+    while let step = lookups[id]?.nextStep {
+      switch step {
+      case .wait: return
+      case .finish: return finishLookup(id, at: now)
+      case .widen:
         if !lookups[id]!.walk.isWidening { widen(id, at: now) }
         if !lookups[id]!.walk.isWidening { finishLookup(id, at: now) }
         return
+      case .ask(let question): guard ask(question, for: id, at: now) else { return stall(id, at: now) }
       }
-      guard let candidate = survey.next, lookups[id]!.walk.inFlight < Lookup.maximumInFlight else { return }
-      guard lookups[id]!.walk.requests < Lookup.maximumRequests else {
-        if lookups[id]!.walk.inFlight == 0 { finishLookup(id, at: now) }
-        return
-      }
-      let query = lookups[id]!.query
-      let node = lookups[id]!.walk.candidates[candidate]
-      let isSent = send(
-        query, to: node.contact.endpoint, contact: node.isAnonymous ? nil : node.contact,
-        owner: .lookup(id, candidate: candidate), asksForItems: lookups[id]!.asksForItems, at: now)
-      guard isSent else {
-        stall(id, at: now)
-        return
-      }
-      if lookups[id]!.walk.requests == 0 {
-        // The time of a lookup that had to wait for its turn begins with its turn.
-        timers.schedule(.lookupLimit(id), at: now.advanced(by: Lookup.maximumDuration))
-      }
-      lookups[id]!.walk.asked(candidate)
-      lookups[id]!.counts.queried += 1
     }
+  }
+
+  /// False if it may not be sent now.
+  private mutating func ask(_ question: LookupState.Question, for id: Int, at now: Instant) -> Bool {
+    let candidate = question.candidate
+    let isSent = send(
+      question.query, to: question.endpoint, contact: question.contact, owner: .lookup(id, candidate: candidate),
+      asksForItems: question.asksForItems, at: now)
+    guard isSent else { return false }
+    if question.isFirst {
+      // The time of a lookup that had to wait for its turn begins with its turn.
+      timers.schedule(.lookupLimit(id), at: now.advanced(by: Lookup.maximumDuration))
+    }
+    lookups[id]!.walk.asked(candidate)
+    lookups[id]!.counts.queried += 1
+    return true
   }
 
   /// Asks for the nodes around the closest ones, if those are fewer than the walk wants.
@@ -210,6 +209,11 @@ extension DHTNode {
   mutating func finishLookup(_ id: Int, at now: Instant) {
     guard var state = lookups.removeValue(forKey: id) else { return }
     lookupsByKey[state.key] = nil
+    if lookups.isEmpty {
+      // Empty tables would keep the room of as many lookups as there ever were at once.
+      lookups = [:]
+      lookupsByKey = [:]
+    }
     stalled.remove(id)
     state.counts.duration = state.startedAt.duration(to: now)
     remember(state, at: now)

@@ -101,6 +101,9 @@ extension DHTNode {
 
   mutating func maintain(at now: Instant) {
     timers.schedule(.maintenance, at: now.advanced(by: Self.maintenanceInterval))
+    limiter.forgetIdle(at: now)
+    // Before the pings, which need room again.
+    pacer.forgetIdle(at: now)
     for index in families.indices {
       let silent = families[index].table.silentNodes(
         for: Self.silenceBeforePing, limit: Self.pingsPerMaintenance, at: now)
@@ -112,10 +115,6 @@ extension DHTNode {
     items.expire(at: now)
     peers.expire(at: now)
     responders.expire(at: now)
-    limiter.forgetIdle(at: now)
-    pacer.forgetIdle(at: now)
-    requests.shrink()
-    timers.shrink()
     reviewMode(at: now)
   }
 

@@ -9,7 +9,9 @@ extension DHTNode {
   static let maximumPerHost = 8
 
   func familyIndex(of endpoint: Endpoint) -> Int? {
-    families.firstIndex { $0.family == endpoint.family }
+    // A closure would be handed a copy of each.
+    for index in families.indices where families[index].family == endpoint.family { return index }
+    return nil
   }
 
   /// Sends a query if pacing and the limits of pending requests allow it. False: try again later.
@@ -38,11 +40,20 @@ extension DHTNode {
       RequestTable.Request(
         endpoint: endpoint, contact: contact, owner: owner, sentAt: now, asksForItems: asksForItems),
       transaction: transaction)
-    timers.schedule(.overdue(transaction: transaction), at: now.advanced(by: requests.roundTrips.softTimeout))
-    timers.schedule(.expired(transaction: transaction), at: now.advanced(by: configuration.requestTimeout))
+    let softTimeout = requests.roundTrips.softTimeout
+    if softTimeout < configuration.requestTimeout {
+      timers.schedule(.overdue(transaction: transaction), at: now.advanced(by: softTimeout))
+    } else {
+      scheduleExpiry(of: transaction, sentAt: now)
+    }
     statistics.requestsSent += 1
     serverMode.contacted(endpoint)
     return true
+  }
+
+  /// Most requests are answered before this is needed, and then never have more than one timer.
+  private mutating func scheduleExpiry(of transaction: UInt32, sentAt: Instant) {
+    timers.schedule(.expired(transaction: transaction), at: sentAt.advanced(by: configuration.requestTimeout))
   }
 
   /// Writes a query into the outbox.
@@ -158,6 +169,7 @@ extension DHTNode {
 
   mutating func requestOverdue(_ transaction: UInt32, at now: Instant) {
     guard let request = requests.takeOverdue(transaction) else { return }
+    scheduleExpiry(of: transaction, sentAt: request.sentAt)
     defer { resumeIfRoom(at: now) }
     switch request.owner {
     case .lookup(let lookup, let candidate):

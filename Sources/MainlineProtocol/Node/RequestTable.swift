@@ -73,8 +73,12 @@ struct RequestTable: Sendable {
   mutating func remove(_ transaction: UInt32) -> Request? {
     guard let request = requests.removeValue(forKey: transaction) else { return nil }
     if request.isOverdue { overdueCount -= 1 }
-    Self.decrement(&perEndpoint, request.endpoint)
-    Self.decrement(&perHost, .host(request.endpoint.address))
+    if requests.isEmpty {
+      forgetAll()
+    } else {
+      Self.decrement(&perEndpoint, request.endpoint)
+      Self.decrement(&perHost, .host(request.endpoint.address))
+    }
     return request
   }
 
@@ -100,9 +104,8 @@ struct RequestTable: Sendable {
 
   mutating func record(answered: Bool) { lately.add(answered) }
 
-  /// Gives back memory that a burst of requests has taken.
-  mutating func shrink() {
-    guard requests.isEmpty, requests.capacity > 16 else { return }
+  /// Gives back the memory: a node that rests waits for nobody.
+  private mutating func forgetAll() {
     requests = [:]
     perEndpoint = [:]
     perHost = [:]

@@ -45,13 +45,20 @@ package struct TimerQueue<Action: Sendable>: Sendable {
     return first.action
   }
 
-  /// Gives back memory that is hardly used any more.
-  mutating func shrink() { if heap.capacity > 32, heap.count * 4 < heap.capacity { heap = heap.map(\.self) } }
+  /// Gives back memory that is hardly used any more; the next entries have room without asking for it again.
+  private mutating func shrink() {
+    guard heap.capacity > 16, heap.count * 4 < heap.capacity else { return }
+    var smaller: [Entry] = []
+    smaller.reserveCapacity(heap.count * 2)
+    smaller.append(contentsOf: heap)
+    heap = smaller
+  }
 
   /// Takes the earliest entry.
   mutating func removeFirst() {
     heap.swapAt(0, heap.count - 1)
     heap.removeLast()
+    shrink()
     var parent = 0
     while true {
       var smallest = parent

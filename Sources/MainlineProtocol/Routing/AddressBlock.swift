@@ -28,6 +28,9 @@ struct AddressBlock: Hashable, Sendable {
     AddressBlock(bits: address.isIPv4 ? address.low >> 16 : address.high >> 32)
   }
 
+  /// The operator of a local network.
+  func provider(isIPv4: Bool) -> AddressBlock { AddressBlock(bits: bits >> (isIPv4 ? 8 : 32)) }
+
   /// One of about 64 large blocks: an IPv4 /6, or an IPv6 /20 (a usual allocation to the largest operators).
   @inline(__always)
   static func continent(_ address: IPAddress) -> AddressBlock {

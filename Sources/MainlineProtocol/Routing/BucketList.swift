@@ -14,8 +14,14 @@ struct BucketList: Sendable {
     @inline(__always)
     _modify {
       let row = 160 &- number
-      while row >= all.count { all.append(RoutingTable.Bucket()) }
+      if row >= all.count { grow(to: row &+ 1) }
       yield &all[row]
     }
+  }
+
+  private mutating func grow(to count: Int) {
+    // Not by doubling: once a few lookups have ended there are hardly ever more.
+    if count > all.capacity { all.reserveCapacity(count + 1) }
+    while all.count < count { all.append(RoutingTable.Bucket()) }
   }
 }

@@ -6,19 +6,11 @@ import Addresses
 /// place, and so do nodes that asked us but have not answered yet.
 struct RoutingTable: Sendable {
   struct Bucket: Sendable {
-    fileprivate(set) var nodes: [RoutingNode] = []
-    fileprivate(set) var replacements: [RoutingNode] = []
+    fileprivate(set) var nodes = NodeList()
+    fileprivate(set) var replacements = NodeList()
     fileprivate(set) var lastResponse = Instant.distantPast
     /// When a lookup for a random id of this bucket was last started.
     var lastRefresh = Instant.distantPast
-
-    /// Adds a node; a full bucket has no room for more than it may hold.
-    fileprivate mutating func append(_ node: RoutingNode) {
-      if nodes.count == nodes.capacity {
-        nodes.reserveCapacity(min(RoutingTable.bucketSize, max(4, nodes.count * 2)))
-      }
-      nodes.append(node)
-    }
   }
 
   /// What a response has changed.
@@ -43,7 +35,8 @@ struct RoutingTable: Sendable {
   /// False on an isolated network, where all nodes may have one address.
   private let limitsAddresses: Bool
   private(set) var buckets = BucketList()
-  private var index = EndpointIndex()
+  /// Of the nodes in the buckets.
+  private var addresses = AddressFingerprints()
   /// Bit n of the word is set if bucket n holds a node: spares the look at empty ones.
   private var occupied = OccupiedBuckets()
 
@@ -59,8 +52,16 @@ struct RoutingTable: Sendable {
 
   /// The id of the node in a bucket that is at this endpoint.
   func id(at endpoint: Endpoint) -> NodeID? {
-    guard let number = index.bucket(of: endpoint) else { return nil }
-    return buckets[number].nodes.first { $0.endpoint == endpoint }?.id
+    guard addresses.mayContain(sharedAddress(endpoint)) else { return nil }
+    for bucket in buckets.all {
+      if let index = bucket.nodes.firstIndex(where: { $0.endpoint == endpoint }) { return bucket.nodes[index].id }
+    }
+    return nil
+  }
+
+  /// What is counted as one address: on an isolated network nodes may differ in nothing but their ports.
+  private func sharedAddress(_ endpoint: Endpoint) -> AddressBlock {
+    limitsAddresses ? .host(endpoint.address) : .endpoint(endpoint)
   }
 
   // MARK: Hearing of nodes
@@ -69,13 +70,15 @@ struct RoutingTable: Sendable {
   mutating func responded(
     _ contact: NodeContact, isSecure: Bool, asksForItems: Bool = false, at now: Instant
   ) -> Admission {
-    if let known = id(at: contact.endpoint), known != contact.id {
-      remove(id: known)
+    let number = localID.bucketDistance(to: contact.id)
+    let known = buckets[number].nodes.firstIndex { $0.id == contact.id }
+    let isUnchanged = known.map { buckets[number].nodes[$0].endpoint == contact.endpoint } ?? false
+    if !isUnchanged, let other = id(at: contact.endpoint), other != contact.id {
+      remove(id: other)
       return .changedID
     }
-    let number = localID.bucketDistance(to: contact.id)
     guard number > 0 else { return .refused }
-    if let index = buckets[number].nodes.firstIndex(where: { $0.id == contact.id }) {
+    if let index = known {
       buckets[number].nodes[index].answered(asksForItems: asksForItems, at: now)
       return refresh(bucket: number, index: index, contact, isSecure: isSecure, at: now)
     }
@@ -168,6 +171,7 @@ struct RoutingTable: Sendable {
     guard neighbours < Self.maximumPerNetwork else { return false }
     // One insecure node per address, or several secure ones with different prefixes.
     let host = AddressBlock.host(contact.endpoint.address)
+    guard addresses.mayContain(host) else { return true }
     for bucket in buckets.all {
       for node in bucket.nodes where AddressBlock.host(node.endpoint.address) == host {
         guard isSecure,
@@ -181,16 +185,16 @@ struct RoutingTable: Sendable {
 
   /// Puts a node into its bucket, which heard of it `now` (nil: it has been waiting).
   private mutating func insert(_ node: RoutingNode, bucket number: Int, at now: Instant?) {
-    buckets[number].append(node)
+    buckets[number].nodes.append(node)
     if let now { buckets[number].lastResponse = max(buckets[number].lastResponse, now) }
-    index.insert(node.endpoint, bucket: number)
+    addresses.insert(sharedAddress(node.endpoint))
     occupied.insert(number)
     count += 1
   }
 
   private mutating func removeNode(bucket number: Int, index: Int) {
     let node = buckets[number].nodes.remove(at: index)
-    self.index.remove(node.endpoint)
+    addresses.remove(sharedAddress(node.endpoint))
     if buckets[number].nodes.isEmpty { occupied.remove(number) }
     count -= 1
   }
@@ -263,19 +267,17 @@ extension RoutingTable {
   private func collect(
     bucket number: Int, _ target: NodeID, excluding asker: Endpoint?, at now: Instant, into matches: inout Matches
   ) {
-    buckets[number].nodes.withUnsafeBufferPointer { nodes in
-      for index in nodes.indices where nodes[index].isGood(at: now) {
-        if let asker, nodes[index].endpoint == asker { continue }
-        let distance = nodes[index].id ^ target
-        let rank = (160 &- distance.leadingZeroBitCount) &* 2 &+ (nodes[index].isSecure ? 0 : 1)
-        let match = Match(
-          distance: distance.first, rank: UInt16(truncatingIfNeeded: rank),
-          bucket: UInt8(truncatingIfNeeded: number), index: UInt8(truncatingIfNeeded: index))
-        matches.insert(match) { a, b in
-          if a.rank != b.rank { return a.rank < b.rank }
-          if a.distance != b.distance { return a.distance < b.distance }
-          return id(of: a) ^ target < id(of: b) ^ target
-        }
+    buckets[number].nodes.forEachIndexed { index, node in
+      guard node.isGood(at: now), asker.map({ node.endpoint != $0 }) ?? true else { return }
+      let distance = node.id ^ target
+      let rank = (160 &- distance.leadingZeroBitCount) &* 2 &+ (node.isSecure ? 0 : 1)
+      let match = Match(
+        distance: distance.first, rank: UInt16(truncatingIfNeeded: rank),
+        bucket: UInt8(truncatingIfNeeded: number), index: UInt8(truncatingIfNeeded: index))
+      matches.insert(match) { a, b in
+        if a.rank != b.rank { return a.rank < b.rank }
+        if a.distance != b.distance { return a.distance < b.distance }
+        return id(of: a) ^ target < id(of: b) ^ target
       }
     }
   }
@@ -326,8 +328,16 @@ extension RoutingTable {
 
   /// The node that waits longest and has never answered: to be pinged.
   func unconfirmed(at now: Instant) -> NodeContact? {
-    buckets.all.lazy.flatMap(\.replacements).filter { !$0.hasResponded && !$0.isBad }
-      .min { $0.firstHeard(at: now) < $1.firstHeard(at: now) }?.contact
+    var oldest: RoutingNode?
+    for bucket in buckets.all.indices {
+      buckets.all[bucket].replacements.forEachIndexed { _, node in
+        // Who has only asked is not heard of again, so this is the time when it came.
+        guard !node.hasResponded, !node.isBad, oldest.map({ node.lastHeard(at: now) < $0.lastHeard(at: now) }) ?? true
+        else { return }
+        oldest = node
+      }
+    }
+    return oldest?.contact
   }
 
   /// It has been pinged; if it answers it enters as a responder.
@@ -355,14 +365,14 @@ extension RoutingTable {
     for node in usableNodes() where node.id != id {
       let number = id.bucketDistance(to: node.id)
       guard table.buckets[number].nodes.count < Self.bucketSize else { continue }
-      table.insert(node, bucket: number, at: node.lastResponse(at: now))
+      table.insert(node, bucket: number, at: node.hasResponded ? node.lastHeard(at: now) : nil)
     }
     return table
   }
 
   /// Good nodes, longest known first.
   func nodesToSave(limit: Int, at now: Instant) -> [NodeContact] {
-    usableNodes().filter { $0.isGood(at: now) }.sorted { $0.firstHeard(at: now) < $1.firstHeard(at: now) }
+    usableNodes().filter { $0.isGood(at: now) }.sorted { $0.age(at: now) > $1.age(at: now) }
       .prefix(limit).map(\.contact)
   }
 }
