@@ -74,6 +74,7 @@ extension NodeList: RandomAccessCollection, MutableCollection {
     @inline(__always)
     set {
       packed[index] = Packed(newValue)
+      if prefixes.isEmpty, !newValue.endpoint.address.isIPv4 { prefixes = Array(repeating: .ipv4, count: packed.count) }
       if !prefixes.isEmpty { prefixes[index] = Prefix(newValue.endpoint.address) }
     }
   }
