@@ -7,7 +7,11 @@ extension EventLoop {
     let failure: SystemError? = inbox.withLock { inbox in
       precondition(inbox.phase == .idle, "an event loop runs once")
       do throws(SystemError) {
-        inbox.joinable = try NativeThread.start(name: name, isDetached: false) { self.runUntilStopped() }
+        inbox.joinable = try NativeThread.start(name: name, isDetached: false) { [niceness] in
+          // Of this thread alone, on Linux. To be nicer is always allowed.
+          if niceness > 0 { _ = nice(Int32(niceness)) }
+          self.runUntilStopped()
+        }
         inbox.phase = .running
         return nil
       } catch {

@@ -43,6 +43,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   let epoll: Int32
   let wakeUp: Int32
   let name: String
+  let niceness: Int
   private let thread = Atomic<UInt>(0)
 
   // Loop only from here on.
@@ -59,9 +60,13 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
 
   /// A loop that is neither started nor run yet. Work may be given to it already.
   ///
-  /// The name, of at most 15 bytes, shows in thread listings.
-  public init(name: String = "event-loop") throws(SystemError) {
+  /// - Parameters:
+  ///   - name: Shows in thread listings; at most 15 bytes.
+  ///   - niceness: How far the thread that ``start()`` makes lets others go first while they want the same core: 0 (not at
+  ///     all) to 19 (nice(1)).
+  public init(name: String = "event-loop", niceness: Int = 0) throws(SystemError) {
     self.name = name
+    self.niceness = min(max(niceness, 0), 19)
     epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
     guard epoll >= 0 else { throw SystemError(code: errno, operation: "epoll_create1") }
     wakeUp = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))

@@ -20,6 +20,9 @@ public struct MainlineConfiguration: Sendable {
   public var tableFile: String?
   /// The loop that the node lives on, shared with others and stopped by its owner. Nil: the node has one of its own.
   public var eventLoop: EventLoop?
+  /// How far a loop of the node's own lets other threads go first while they want the same core: 0 (not at all) to 19, as
+  /// nice(1) has it. For those whose clients get most answers without the DHT.
+  public var niceness = 0
   /// Loses, doubles or delays datagrams that arrive, for tests; nil lets all through.
   public var packetFilter: PacketFilter?
 

@@ -29,7 +29,7 @@ public final class MainlineNode: Sendable {
     if let shared = configuration.eventLoop {
       loop = shared
     } else {
-      loop = try EventLoop(name: "mainline")
+      loop = try EventLoop(name: "mainline", niceness: configuration.niceness)
       try loop.start()
     }
     core = NodeCore(configuration, sockets: sockets.sockets, loop: loop, ownsLoop: ownsLoop)

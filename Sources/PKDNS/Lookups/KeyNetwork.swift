@@ -3,6 +3,9 @@ import Pkarr
 
 /// Where packets of keys are looked for.
 protocol KeyNetwork: Sendable {
+  /// Where searches are best run: not where clients are answered, who must not wait for them.
+  var executor: any TaskExecutor { get }
+
   /// Looks for the newest packet of a key, to the end. Tells each packet that is more recent than all before it; what it
   /// returns is nil if there was one, and else why there is none.
   func search(

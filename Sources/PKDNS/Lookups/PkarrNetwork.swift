@@ -9,6 +9,9 @@ final class PkarrNetwork: KeyNetwork {
   private let relays: [RelayClient]
   private let relayCounts = LockedValue((answers: UInt64(0), failures: UInt64(0)))
 
+  /// On the loop of the DHT's node nothing of a search goes from thread to thread but its packets. Relays alone have no loop.
+  var executor: any TaskExecutor { dht?.node.eventLoop ?? globalConcurrentExecutor }
+
   /// How long a search waits for the first node of the DHT, right after the start.
   private static let patience = Duration.seconds(3)
 

@@ -167,7 +167,7 @@ final class ResolverShard: @unchecked Sendable {
     while let action = resolver.nextAction() {
       switch action {
       case .answer(let query, let bytes): answer(query, bytes)
-      case .lookUp(let id, let key, let reason): lookUp(id, key, reason)
+      case .lookUp(let id, let key, _): lookUp(id, key)
       case .forward(let id, let question, let server): forward(id, question, server)
       }
     }
@@ -208,11 +208,11 @@ final class ResolverShard: @unchecked Sendable {
 
   // MARK: - Keys
 
-  private func lookUp(_ id: LookupID, _ key: PublicKey, _ reason: ResolverAction.LookupReason) {
+  private func lookUp(_ id: LookupID, _ key: PublicKey) {
     let number = nextSearch
     nextSearch += 1
     let start = time.now
-    searches[number] = Task(executorPreference: loop) { [network, loop] in
+    searches[number] = Task(executorPreference: network.executor) { [network, loop] in
       let progress = FirstPacket()
       let failure = await network.search(key) { packet, source in
         let isFirst = progress.take()
