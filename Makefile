@@ -60,7 +60,7 @@ test: test-dependencies ## Run the tests; FILTER=NAME runs some of them
 
 # A build for a sanitizer has a folder of its own, and simulates smaller networks. It is up to twenty times slower, so only
 # a few tests run at once: a node of a DHT takes one that does not answer within a second for a silent one.
-test-thread test-address: export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH = 3
+test-thread test-address: export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH = 2
 test-thread test-address: export SIMULATION_NODES = 100
 test-thread: test-dependencies ## Run the tests under the thread sanitizer
 	@export TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/scripts/thread-sanitizer.txt"; \
