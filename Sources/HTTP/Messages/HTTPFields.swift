@@ -62,8 +62,8 @@ public struct HTTPFields: Sendable {
 
   /// All values of a list-valued field, joined with commas (RFC 9110 §5.3); nil if it is absent.
   public func joined(_ name: HTTPFieldName) -> String? {
-    let values = values(name)
-    return values.isEmpty ? nil : values.joined(separator: ", ")
+    // Most are asked for in vain; that takes no array.
+    contains(name) ? values(name).joined(separator: ", ") : nil
   }
 
   /// True if the field is there.

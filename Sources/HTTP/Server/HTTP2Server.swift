@@ -5,6 +5,7 @@ final class HTTP2Server: HTTP2SessionDelegate {
   private let connection: ServerConnection
   private var session: HTTP2Session!
   private var exchanges: [Int32: Exchange] = [:]
+  /// Of the requests that have a body: mostly none, which is looked at first.
   private var pipes: [Int32: BodyPipe] = [:]
   /// Requests whose heads came in the input that is being worked on; their handlers start behind it.
   private var arrived: [Exchange] = []
@@ -95,19 +96,18 @@ final class HTTP2Server: HTTP2SessionDelegate {
     fields.append(.date, shard.currentDate())
     if let name = shard.configuration.serverName { fields.append(.server, name) }
     let sendsBody = exchange.method != .head && !response.status.isBodiless
-    // The session tells the length of a body of bytes itself.
-    let isTold = if case .bytes(let bytes) = response.body { sendsBody && !bytes.isEmpty } else { false }
-    if !isTold, let length = response.body.length,
-      sendsBody || exchange.method == .head || response.status == .notModified
-    {
-      if length > 0 || !response.status.isBodiless { fields.append(.contentLength, length) }
-    }
     let body: HTTP2ResponseBody
     switch response.body {
     case _ where !sendsBody: body = .none
     case .empty: body = .none
     case .bytes(let bytes): body = bytes.isEmpty ? .none : .bytes(bytes)
     case .stream: body = .stream
+    }
+    var length = response.body.length
+    // The session tells this one.
+    if case .bytes = body { length = nil }
+    if let length, sendsBody || exchange.method == .head || response.status == .notModified {
+      if length > 0 || !response.status.isBodiless { fields.append(.contentLength, length) }
     }
     session.respond(id, status: response.status, fields: fields, body: body)
     outputAdded()

@@ -127,9 +127,7 @@ final class HTTPSHandler: Sendable {
   }
 
   private func requireAcceptable(_ request: HTTPRequest) throws {
-    guard request.fields.contains(.accept), let accept = request.fields.joined(.accept), accept != Self.mediaType else {
-      return
-    }
+    guard let accept = request.fields.joined(.accept), accept != Self.mediaType else { return }
     guard HTTPAccept.best(of: [Self.mediaType], accept: accept) != nil else {
       throw HTTPRefusal(.notAcceptable, "Answers are of type \(Self.mediaType).")
     }
