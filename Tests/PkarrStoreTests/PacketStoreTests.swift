@@ -230,8 +230,8 @@ struct PacketStoreTests {
     for round in 0..<2 {
       for key in 0..<30_000 { #expect(limited.peek(Sample.key(key)) != nil, "round \(round)") }
     }
-    let after = try #require(MappedMemory.mappedBytes()) - before
-    #expect(after < grown)
+    // The thread that lets go may come late.
+    try await eventually("pages are let go") { (MappedMemory.mappedBytes() ?? .max) - before < grown / 2 }
     limited.close()
   }
 }

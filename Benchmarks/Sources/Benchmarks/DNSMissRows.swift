@@ -11,6 +11,8 @@ enum DNSMissRows {
   private static let nodes = 50
   private static let single = 300
   private static let atOnce = 500
+  /// How often so many are asked for: one time lasts a quarter of a second, in which few others can ask.
+  private static let bursts = 5
   private static let cachedNames = 20_000
   private static let port: UInt16 = 5341
   private static let upstreamPort = 5398
@@ -24,7 +26,7 @@ enum DNSMissRows {
     _ = pin_all_threads_to_core(0)
     let client = DHTClient(sharing: testnet.nodes[0])
     var keys: [String] = []
-    for _ in 0..<(single + atOnce) {
+    for _ in 0..<(single + bursts * atOnce) {
       let keypair = Keypair()
       try await client.publish(try SignedPacketBuilder().a("@", "10.0.0.1", ttl: .seconds(86_400)).sign(with: keypair))
       keys.append(keypair.publicKey.z32)
@@ -64,20 +66,25 @@ enum DNSMissRows {
       guard let time = socket.ask(key, within: 5) else { throw WebProcess.Failure.noFigures("a key was not found") }
       times.append(time)
     }
-    let alone = Asker(port, name(0))
-    Thread.sleep(forTimeInterval: 1)
-    let before = alone.end()
-    let meanwhile = Asker(port, name(0))
-    let start = ContinuousClock.now
-    let (answered, last) = try askAtOnce(Array(keys.suffix(atOnce)), start)
-    let during = meanwhile.end()
+    var (before, during, answered, last): ([Double], [Double], [Int], [Double]) = ([], [], [], [])
+    for start in stride(from: single, to: keys.count, by: atOnce) {
+      let alone = Asker(port, name(0))
+      Thread.sleep(forTimeInterval: 1)
+      before += alone.end()
+      let meanwhile = Asker(port, name(0))
+      let burst = try askAtOnce(Array(keys[start..<start + atOnce]))
+      during += meanwhile.end()
+      answered.append(burst.answered)
+      last.append(burst.last)
+    }
     return [
       Row(
         name: "miss for a key, 50 nodes, p50", measured: median(times), unit: "ms", target: .atMost(3)),
       Row(name: "miss for a key, 50 nodes, p99", measured: quantile(times, 0.99), unit: "ms"),
       Row(
-        name: "answered of 500 misses at once", measured: Double(answered), unit: "", target: .atLeast(Double(atOnce))),
-      Row(name: "the last of 500 misses at once", measured: last, unit: "ms", target: .atMost(4000)),
+        name: "answered of 500 misses at once", measured: Double(answered.min() ?? 0), unit: "",
+        target: .atLeast(Double(atOnce))),
+      Row(name: "the last of 500 misses at once", measured: last.max() ?? 0, unit: "ms", target: .atMost(4000)),
       Row(
         name: "cached name during these misses, p99", measured: quantile(during, 0.99), unit: "ms",
         peer: ("without them", quantile(before, 0.99)), target: .ratio(atMost: 1.1)),
@@ -88,7 +95,8 @@ enum DNSMissRows {
   }
 
   /// Asks for all keys in one go; how many were found, and when the last answer came, in milliseconds.
-  private static func askAtOnce(_ keys: [String], _ start: ContinuousClock.Instant) throws -> (Int, Double) {
+  private static func askAtOnce(_ keys: [String]) throws -> (answered: Int, last: Double) {
+    let start = ContinuousClock.now
     // Several sockets, as from several clients: answers to one would be more than its buffer holds.
     let sockets = try (0..<10).map { _ in try QuerySocket(port) }
     for (index, key) in keys.enumerated() { sockets[index % sockets.count].send(key, id: UInt16(index)) }

@@ -113,7 +113,9 @@ struct BatchWriter {
       if index + 1 < range.upperBound { batch.items[index + 1].prefetch() }
       switch batch.items[index].content {
       case .packet(let packet):
-        try transaction.put(packet, for: batch.items[index].key, stamp: batch.items[index].stamp, capacity: capacity)
+        try transaction.put(
+          packet, for: batch.items[index].key, stamp: batch.items[index].stamp, isNew: batch.items[index].isNew,
+          capacity: capacity)
       case .nothing: try transaction.remove(batch.items[index].key)
       }
     }

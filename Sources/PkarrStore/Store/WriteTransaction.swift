@@ -70,23 +70,49 @@ struct WriteTransaction: ~Copyable {
   // MARK: - Changes
 
   /// Puts or replaces a packet; if it is new and the file is full, what was not used for longest makes room.
-  mutating func put(_ packet: SignedPacket, for key: CacheKey, stamp: UInt64, capacity: Int) throws(StoreError) {
+  ///
+  /// - Parameter isNew: the file was found to have no packet of this key, so it is not looked for again.
+  mutating func put(
+    _ packet: SignedPacket, for key: CacheKey, stamp: UInt64, isNew: Bool, capacity: Int
+  ) throws(StoreError) {
     let bytes = KeyBytes(key)
+    if isNew {
+      try makeRoom(capacity)
+      if try insert(packet, key, bytes, stamp, MDB_NOOVERWRITE) {
+        count += 1
+        return try addUse(stamp, bytes)
+      }
+    }
     if let old = try find(bytes) {
       try removeUse(old.stamp)
     } else {
-      // More than one only after the capacity was lowered, and then step by step.
-      if count >= capacity { try evict(min(count - capacity + 1, 4)) }
+      try makeRoom(capacity)
       count += 1
     }
+    _ = try insert(packet, key, bytes, stamp, 0)
+    try addUse(stamp, bytes)
+  }
+
+  /// Drops packets until there is room for a new one.
+  private mutating func makeRoom(_ capacity: Int) throws(StoreError) {
+    // More than one only after the capacity was lowered, and then step by step.
+    if count >= capacity { try evict(min(count - capacity + 1, 4)) }
+  }
+
+  /// Writes a packet; false if there is one that must not be overwritten.
+  private func insert(
+    _ packet: SignedPacket, _ key: CacheKey, _ bytes: KeyBytes, _ stamp: UInt64, _ flags: Int32
+  ) throws(StoreError) -> Bool {
     var value = MDB_val(mv_size: StoredPacket.length(of: packet), mv_data: nil)
-    try bytes.withBytes { bytes throws(StoreError) in
+    let code = bytes.withBytes { bytes in
       var key = MDB_val(bytes)
-      try check(mdb_cursor_put(packetCursor, &key, &value, UInt32(MDB_RESERVE)), "write a packet")
+      return mdb_cursor_put(packetCursor, &key, &value, UInt32(MDB_RESERVE | flags))
     }
+    if code == MDB_KEYEXIST { return false }
+    try check(code, "write a packet")
     let target = UnsafeMutableRawBufferPointer(start: value.mv_data, count: value.mv_size)
     StoredPacket.write(packet, key: key, stamp: stamp, to: target)
-    try addUse(stamp, bytes)
+    return true
   }
 
   /// Removes a packet, if it is there.
