@@ -12,7 +12,7 @@ RUN swift build --configuration release --static-swift-stdlib --product pubky \
 FROM debian:12-slim
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends \
-    ca-certificates curl libgnutls30 liblmdb0 libnghttp2-14 libsodium23 libstdc++6 \
+    ca-certificates curl libgnutls30 liblmdb0 libnettle8 libnghttp2-14 libsodium23 libstdc++6 \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --system --uid 10001 --home-dir /cache --shell /usr/sbin/nologin pubky \
   && install --directory --owner=pubky --group=pubky --mode=0700 /cache

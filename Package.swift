@@ -27,6 +27,7 @@ let package = Package(
   targets: [
     // Floor 0: C libraries and the smallest shims.
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
     .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
     .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
@@ -39,7 +40,7 @@ let package = Package(
     module("WireFormat"),
     module("PlainText"),
     module("Addresses"),
-    module("Cryptography", ["CSodium", "CEd25519", "WireFormat"]),
+    module("Cryptography", ["CSodium", "CNettle", "CEd25519", "WireFormat"]),
 
     // Floor 2: codecs.
     module("DNSWire", ["WireFormat", "Addresses"]),

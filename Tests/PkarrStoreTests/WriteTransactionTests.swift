@@ -14,7 +14,8 @@ struct WriteTransactionTests {
     for version in 1...3 as ClosedRange<UInt64> {
       var transaction = try WriteTransaction.begin(environment)
       try transaction.put(
-        Sample.packet(1, version: version), for: Sample.key(1), stamp: version, isNew: true, capacity: 10)
+        Sample.packet(1, version: version), for: Sample.key(1), stamp: version, isNew: true, capacity: 10,
+        slack: 0)
       #expect(transaction.count == 1)
       try transaction.commit()
     }

@@ -22,12 +22,9 @@ struct PendingUses {
   ///
   /// - Returns: whether it was noted, and so `now` given away.
   mutating func note(_ key: CacheKey, now: UInt64, slack: UInt64) -> Bool {
-    if let noted = stamps[key] {
-      guard now &- 1 &- noted > slack else { return false }
-    } else if stamps.count >= 2 * Self.limit {
-      // The writer is behind; the packet will be read again if it matters.
-      return false
-    }
+    // The writer is behind; the packet will be read again if it matters. (Nor is the table looked at then, which is large.)
+    if stamps.count >= 2 * Self.limit { return false }
+    if let noted = stamps[key], now &- 1 &- noted <= slack { return false }
     stamps[key] = now
     if order.count >= 4 * Self.limit { dropOvertaken() }
     order.append(Use(key: key, stamp: now))

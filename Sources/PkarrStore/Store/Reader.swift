@@ -1,28 +1,58 @@
 import CLMDB
 
-/// A transaction that reads, kept between reads: renewing one costs a tenth of a microsecond.
+/// A transaction that reads packets, kept between reads: renewing one costs a tenth of a microsecond.
 struct Reader: @unchecked Sendable {
-  let transaction: OpaquePointer
+  private let transaction: OpaquePointer
+  private let packets: OpaquePointer
 
   /// Begins a transaction, which sees what is committed now.
   init(_ environment: Environment) throws(StoreError) {
     var transaction: OpaquePointer?
     try check(mdb_txn_begin(environment.handle, nil, UInt32(MDB_RDONLY), &transaction), "read")
+    var cursor: OpaquePointer?
+    do throws(StoreError) {
+      try check(mdb_cursor_open(transaction, environment.packets, &cursor), "read")
+    } catch {
+      mdb_txn_abort(transaction)
+      throw error
+    }
     self.transaction = transaction!
+    packets = cursor!
   }
 
   /// Sees what is committed now, after ``rest()``.
-  func renew() throws(StoreError) { try check(mdb_txn_renew(transaction), "read") }
+  func renew() throws(StoreError) {
+    try check(mdb_txn_renew(transaction), "read")
+    try check(mdb_cursor_renew(transaction, packets), "read")
+  }
 
   /// Lets go of what it saw.
   func rest() { mdb_txn_reset(transaction) }
 
-  func end() { mdb_txn_abort(transaction) }
+  func end() {
+    mdb_cursor_close(packets)
+    mdb_txn_abort(transaction)
+  }
 
-  /// The value of a key, valid until ``rest()``; nil if there is none.
+  /// The value of a packet's key, valid until ``rest()``; nil if there is none.
   @inline(__always)
-  func value(of key: KeyBytes, in table: MDB_dbi) throws(StoreError) -> UnsafeRawBufferPointer? {
-    try key.withBytes { bytes throws(StoreError) in try Table.value(transaction, table, bytes) }
+  func value(of key: KeyBytes) throws(StoreError) -> UnsafeRawBufferPointer? {
+    try key.withBytes { bytes throws(StoreError) in
+      var key = MDB_val(bytes)
+      var value = MDB_val()
+      let code = mdb_cursor_get(packets, &key, &value, MDB_SET)
+      if code == MDB_NOTFOUND { return nil }
+      try check(code, "read")
+      return UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
+    }
+  }
+
+  /// Where the page is on which the key that was looked for last would be; nil if that is not known.
+  var placeOfMissing: UnsafeRawPointer? {
+    // The neighbour behind it, unless it would be the last on its page.
+    var key = MDB_val()
+    guard mdb_cursor_get(packets, &key, nil, MDB_GET_CURRENT) == 0 else { return nil }
+    return UnsafeRawPointer(key.mv_data)
   }
 }
 
@@ -47,22 +77,6 @@ extension Reader {
       freed += max(0, value.mv_data.loadUnaligned(as: Int.self))
     }
     return min(freed, limit)
-  }
-}
-
-/// Calls of LMDB with buffers instead of its own pairs of pointer and length.
-enum Table {
-  /// The value of a key; nil if there is none.
-  @inline(__always)
-  static func value(
-    _ transaction: OpaquePointer, _ table: MDB_dbi, _ key: UnsafeRawBufferPointer
-  ) throws(StoreError) -> UnsafeRawBufferPointer? {
-    var key = MDB_val(key)
-    var value = MDB_val()
-    let code = mdb_get(transaction, table, &key, &value)
-    if code == MDB_NOTFOUND { return nil }
-    try check(code, "read")
-    return UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
   }
 }
 

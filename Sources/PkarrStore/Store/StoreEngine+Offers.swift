@@ -26,7 +26,7 @@ extension StoreEngine {
       continuation?.resume(returning: .failure(.closed))
       return .stored
     case .removed:
-      return state.withLock { put(packet, key, .stored, isNew: false, continuation, &$0) }
+      return state.withLock { put(packet, key, .stored, Found(), continuation, &$0) }
     case .waiting(let current, let position):
       let update = CacheUpdate.decide(packet, over: current)
       return state.withLock { state in
@@ -37,7 +37,7 @@ extension StoreEngine {
           wake(&state)
           return update
         }
-        return put(packet, key, update, isNew: false, continuation, &state)
+        return put(packet, key, update, Found(), continuation, &state)
       }
     case .file(let reader):
       let (reader, found, verdict) = read(key, with: reader) { compare(packet, key, with: $0) }
@@ -45,12 +45,12 @@ extension StoreEngine {
         release(reader, found, key: key, isUse: false, &state)
         switch verdict {
         case .update(let update)?:
-          return put(packet, key, update, isNew: false, continuation, &state)
+          return put(packet, key, update, found, continuation, &state)
         case .keep(let current)?:
           continuation?.resume(returning: .success(.kept(newer: current)))
           return .kept(newer: current)
         case nil:
-          return put(packet, key, .stored, isNew: !found.isDamaged, continuation, &state)
+          return put(packet, key, .stored, found, isNew: !found.isDamaged, continuation, &state)
         }
       }
     }
@@ -75,8 +75,8 @@ extension StoreEngine {
 
   /// Queues a packet. Too many may wait already; see ``PacketStore`` for what is dropped then.
   private func put(
-    _ packet: SignedPacket, _ key: CacheKey, _ update: CacheUpdate, isNew: Bool, _ continuation: StoreContinuation?,
-    _ state: inout StoreState
+    _ packet: SignedPacket, _ key: CacheKey, _ update: CacheUpdate, _ found: Found, isNew: Bool = false,
+    _ continuation: StoreContinuation?, _ state: inout StoreState
   ) -> CacheUpdate {
     guard state.phase == .open else {
       continuation?.resume(returning: .failure(.closed))
@@ -95,7 +95,7 @@ extension StoreEngine {
       }
     }
     let position = state.queue.put(
-      .packet(packet), for: key, stamp: state.nextStamp(), isNew: isNew, now: MonotonicClock.now)
+      .packet(packet), for: key, stamp: state.nextStamp(), isNew: isNew, near: found.place, now: MonotonicClock.now)
     if let continuation {
       state.stores[position, default: []].append(.init(update: update, continuation: continuation))
     }

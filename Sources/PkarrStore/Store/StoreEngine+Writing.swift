@@ -3,7 +3,7 @@ import EventLoops
 extension StoreEngine {
   /// What the thread that writes does until the store is closed.
   func runWriter(_ stateFile: StateFile) {
-    let writer = BatchWriter(environment, capacity: capacity) { [self] body throws(StoreError) in
+    let writer = BatchWriter(environment, capacity: capacity, slack: slack) { [self] body throws(StoreError) in
       try exclusively(body)
     }
     var mapped = MappedMemory(environment, limit: configuration.mappedMemoryLimit)

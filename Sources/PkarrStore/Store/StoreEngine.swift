@@ -99,6 +99,8 @@ extension StoreEngine {
     /// Nil if there was no packet, or a damaged one.
     var stamp: UInt64?
     var isDamaged = false
+    /// Where the packet is or would be.
+    var place = PagePlace(nil)
   }
 
   /// Ends a read of the file.
@@ -133,13 +135,13 @@ extension StoreEngine {
   ) -> (Reader?, Found, Result?) {
     guard let reader = try? begin(reader) else { return (reader, Found(), nil) }
     defer { reader.rest() }
-    guard let value = try? reader.value(of: KeyBytes(key), in: environment.packets) else {
-      return (reader, Found(), nil)
+    guard let value = try? reader.value(of: KeyBytes(key)) else {
+      return (reader, Found(place: PagePlace(reader.placeOfMissing)), nil)
     }
     guard let stored = StoredPacket(value), let result = body(stored) else {
       return (reader, Found(isDamaged: true), nil)
     }
-    return (reader, Found(stamp: stored.stamp), result)
+    return (reader, Found(stamp: stored.stamp, place: PagePlace(value.baseAddress)), result)
   }
 
   private func begin(_ reader: Reader?) throws(StoreError) -> Reader {

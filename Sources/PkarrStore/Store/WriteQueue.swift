@@ -23,6 +23,8 @@ struct WriteQueue {
     let since: UInt64
     /// True if the file has no packet of this key.
     let isNew: Bool
+    /// Where in the file it will be written, if nothing near it is written before.
+    let place: PagePlace
 
     var packet: SignedPacket? { if case .packet(let packet) = content { packet } else { nil } }
 
@@ -76,11 +78,13 @@ struct WriteQueue {
   ///
   /// - Parameter isNew: the file has no packet of this key; ignored if a write for it waits, which knows.
   @discardableResult
-  mutating func put(_ content: Content, for key: CacheKey, stamp: UInt64, isNew: Bool, now: UInt64) -> UInt64 {
+  mutating func put(
+    _ content: Content, for key: CacheKey, stamp: UInt64, isNew: Bool, near place: PagePlace = PagePlace(nil), now: UInt64
+  ) -> UInt64 {
     let next = lastPosition + 1
     // Most keys do not wait yet: a single look at the table, which is taken back for the others.
     guard let position = positions.updateValue(next, forKey: key) else {
-      append(Write(key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew))
+      append(Write(key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew, place: place))
       return next
     }
     let old = writes[index(position)]
@@ -89,7 +93,7 @@ struct WriteQueue {
     if position <= takenPosition {
       // What is under way will be in the file by then.
       let isNew = old.packet == nil
-      append(Write(key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew))
+      append(Write(key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew, place: place))
       return next
     }
     positions[key] = position

@@ -71,9 +71,11 @@ struct WriteTransaction: ~Copyable {
 
   /// Puts or replaces a packet; if it is new and the file is full, what was not used for longest makes room.
   ///
-  /// - Parameter isNew: the file was found to have no packet of this key, so it is not looked for again.
+  /// - Parameters:
+  ///   - isNew: the file was found to have no packet of this key, so it is not looked for again.
+  ///   - slack: a packet whose last use is no more than so many stamps ago keeps its place in the index.
   mutating func put(
-    _ packet: SignedPacket, for key: CacheKey, stamp: UInt64, isNew: Bool, capacity: Int
+    _ packet: SignedPacket, for key: CacheKey, stamp: UInt64, isNew: Bool, capacity: Int, slack: UInt64
   ) throws(StoreError) {
     let bytes = KeyBytes(key)
     if isNew {
@@ -83,8 +85,12 @@ struct WriteTransaction: ~Copyable {
         return try addUse(stamp, bytes)
       }
     }
-    if let old = try find(bytes) {
-      try removeUse(old.stamp)
+    if let oldStamp = try find(bytes)?.stamp {
+      if stamp > oldStamp, stamp - oldStamp <= slack {
+        _ = try insert(packet, key, bytes, oldStamp, 0)
+        return
+      }
+      try removeUse(oldStamp)
     } else {
       try makeRoom(capacity)
       count += 1
