@@ -24,6 +24,7 @@ enum DNSMissRows {
     let testnet = try await Testnet(nodes: nodes)
     // The server has the other core.
     _ = pin_all_threads_to_core(0)
+    defer { _ = unpin_all_threads() }
     let client = DHTClient(sharing: testnet.nodes[0])
     var keys: [String] = []
     for _ in 0..<(single + bursts * atOnce) {

@@ -55,6 +55,9 @@ enum StoreRows {
       path: "pubky-bench-\(ProcessInfo.processInfo.processIdentifier)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
+    // As a relay on one core: what offers and what writes share it, and the caches of its processor.
+    _ = pin_all_threads_to_core(0)
+    defer { _ = unpin_all_threads() }
     let packets = Packets(count + count / 2)
     let files = Files(folder: folder)
     var (store, peer) = try files.open()

@@ -57,16 +57,26 @@ int pin_to_core(int core) {
   return sched_setaffinity(0, sizeof set, &set);
 }
 
-int pin_all_threads_to_core(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
+static int bind_all_threads(const cpu_set_t *set) {
   DIR *threads = opendir("/proc/self/task");
   if (!threads) return -1;
   for (struct dirent *entry; (entry = readdir(threads));) {
     int thread = atoi(entry->d_name);
-    if (thread > 0) sched_setaffinity(thread, sizeof set, &set);
+    if (thread > 0) sched_setaffinity(thread, sizeof *set, set);
   }
   closedir(threads);
   return 0;
+}
+
+int pin_all_threads_to_core(int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  return bind_all_threads(&set);
+}
+
+int unpin_all_threads(void) {
+  cpu_set_t set;
+  memset(&set, 0xff, sizeof set);
+  return bind_all_threads(&set);
 }

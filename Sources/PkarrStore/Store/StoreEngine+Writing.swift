@@ -28,7 +28,7 @@ extension StoreEngine {
 
   /// The pause after a transaction that holds nothing but uses. They are in no hurry, and must not take the processor from
   /// those who read, which may be the only one.
-  private static let pauseAfterUses: UInt64 = 10_000_000
+  private static let pauseAfterUses: UInt64 = 2_500_000
 
   /// Waits for something to write, or for the time at which the store counts as quiet.
   private func nextWork(before deadline: UInt64?) -> (WriteBatch, isClosing: Bool, isTrimDue: Bool) {

@@ -11,7 +11,7 @@ final class StoreEngine: Sendable {
   let configuration: PacketStore.Configuration
   /// Stamps that may be given to others before a use of a packet is written.
   let slack: UInt64
-  /// Reads after which the writer looks at how much of the file is mapped: they may have mapped a 64th of the limit.
+  /// Reads after which the writer looks at how much of the file is mapped: they may have mapped a 256th of the limit.
   let trimInterval: Int
   /// Writes that are worth a transaction while nobody waits for them.
   let fullBatch: Int
@@ -25,7 +25,7 @@ final class StoreEngine: Sendable {
     self.capacity = capacity
     self.configuration = configuration
     slack = UInt64(max(0, configuration.recencySlack ?? capacity / 8))
-    trimInterval = configuration.mappedMemoryLimit.map { max(64, $0 / 64 / MappedMemory.bytesOfOneFault) } ?? .max
+    trimInterval = configuration.mappedMemoryLimit.map { max(16, $0 / 256 / MappedMemory.bytesOfOneFault) } ?? .max
     // A short queue must not be full before the writer begins.
     fullBatch = max(1, min(WriteBatch.limit, configuration.queueLimit / 2))
     stripes = (0..<64).map { _ in Stripe() }

@@ -79,7 +79,8 @@ struct WriteQueue {
   /// - Parameter isNew: the file has no packet of this key; ignored if a write for it waits, which knows.
   @discardableResult
   mutating func put(
-    _ content: Content, for key: CacheKey, stamp: UInt64, isNew: Bool, near place: PagePlace = PagePlace(nil), now: UInt64
+    _ content: Content, for key: CacheKey, stamp: UInt64, isNew: Bool, near place: PagePlace = PagePlace(nil),
+    now: UInt64
   ) -> UInt64 {
     let next = lastPosition + 1
     // Most keys do not wait yet: a single look at the table, which is taken back for the others.
@@ -166,5 +167,5 @@ struct WriteBatch {
   /// What a transaction holds at most, of each kind.
   static let limit = 256
   /// What a transaction without writes holds at most: a tenth of a millisecond of work.
-  static let limitOfUsesAlone = 16
+  static let limitOfUsesAlone = 4
 }

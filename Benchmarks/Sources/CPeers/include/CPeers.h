@@ -18,8 +18,9 @@ int process_memory(int pid, int64_t *anonymous, int64_t *resident);
 // Keeps the calling thread, and those it starts, on one core, or lets it run anywhere again; 0 on success.
 int pin_to_core(int core);
 int unpin(void);
-// Keeps all threads that there are on one core; 0 on success.
+// Keeps all threads that there are, and those they start, on one core, or lets them run anywhere again; 0 on success.
 int pin_all_threads_to_core(int core);
+int unpin_all_threads(void);
 
 // libtorrent-rasterbar. Each decodes one message; returns a sum over what it found, negative on failure.
 int libtorrent_bdecode(const char *bytes, size_t count);
