@@ -136,6 +136,9 @@ public final class DNSResolver {
 // MARK: - Work
 
 extension DNSResolver {
+  /// True if ``nextAction()`` has something to do, which it rarely has after an answer from a cache.
+  public var hasActions: Bool { nextActionIndex < actions.count }
+
   /// The next thing to do; nil once there is nothing more.
   public func nextAction() -> ResolverAction? {
     guard nextActionIndex < actions.count else {

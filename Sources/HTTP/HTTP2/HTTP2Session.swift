@@ -15,7 +15,8 @@ import CNghttp2
 /// it likes: who owns the connection watches ``hasBufferedData`` and ``sentDataBytes``.
 final class HTTP2Session {
   let settings: HTTP2Settings
-  weak var delegate: (any HTTP2SessionDelegate)?
+  /// Must be there as long as the session is used.
+  unowned let delegate: (any HTTP2SessionDelegate)?
   /// Nanoseconds of a monotonic clock.
   let now: () -> UInt64
 

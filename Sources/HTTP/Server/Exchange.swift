@@ -44,7 +44,9 @@ final class Exchange: BodySink, @unchecked Sendable {
     if !isDone, self.task == nil { self.task = task }
   }
 
-  private func run(_ handler: HTTPHandler, _ onError: (@Sendable (any Error, HTTPRequest) -> Void)?) async {
+  private nonisolated(nonsending) func run(
+    _ handler: HTTPHandler, _ onError: (@Sendable (any Error, HTTPRequest) -> Void)?
+  ) async {
     guard let request = request.take() else { return }
     var response: HTTPResponse
     do {
@@ -88,7 +90,7 @@ final class Exchange: BodySink, @unchecked Sendable {
     }
   }
 
-  private func stream(_ write: @Sendable (HTTPBodyWriter) async throws -> Void) async {
+  private nonisolated(nonsending) func stream(_ write: @Sendable (HTTPBodyWriter) async throws -> Void) async {
     var isComplete = true
     do {
       try await write(HTTPBodyWriter(loop: loop, sink: self))

@@ -4,11 +4,12 @@ import EventLoops
 final class HTTP2Server: HTTP2SessionDelegate {
   private let connection: ServerConnection
   private var session: HTTP2Session!
-  private var exchanges: [Int32: Exchange] = [:]
+  // Checking at run time that accesses do not overlap would be a part of each request.
+  @exclusivity(unchecked) private var exchanges: [Int32: Exchange] = [:]
   /// Of the requests that have a body: mostly none, which is looked at first.
-  private var pipes: [Int32: BodyPipe] = [:]
+  @exclusivity(unchecked) private var pipes: [Int32: BodyPipe] = [:]
   /// Requests whose heads came in the input that is being worked on; their handlers start behind it.
-  private var arrived: [Exchange] = []
+  @exclusivity(unchecked) private var arrived: [Exchange] = []
   private var hasFailed = false
   private var hasProgress = false
   private var isShuttingDown = false

@@ -61,10 +61,10 @@ final class HTTPSHandler: Sendable {
     }
     router.on(.get, "/apple.mobileconfig") { request, _ in AppleProfile.response(request, path: self.paths[0]) }
     router.on(.get, "/") { request, _ in LandingPage.response(request, path: self.paths[0]) }
-    let routes = router
+    let routes = router.handler
     return { request in
       if request.method == .options { return Self.preflight(request) }
-      var response = try await HTTPChain.response(to: request, routes.handler)
+      var response = try await HTTPChain.response(to: request, routes)
       response.fields.append(.accessControlAllowOrigin, "*")
       return response
     }
@@ -141,9 +141,13 @@ final class HTTPSHandler: Sendable {
     if answer.count >= 12, answer[3] & 15 == 1, answer[4] == 0, answer[5] == 0 {
       throw HTTPRefusal(.badRequest, "This DNS message cannot be read.")
     }
-    return HTTPResponse(
-      .ok, fields: [.contentType: Self.mediaType, .cacheControl: Self.cacheControl(answer)], body: .bytes(answer))
+    var fields = Self.answerFields
+    fields.append(.cacheControl, Self.cacheControl(answer))
+    return HTTPResponse(.ok, fields: fields, body: .bytes(answer))
   }
+
+  /// What all answers have in common, made once.
+  private static let answerFields: HTTPFields = [.contentType: mediaType]
 
   static func cacheControl(_ answer: [UInt8]) -> String {
     AnswerFreshness.seconds(answer).map { "max-age=\($0)" } ?? "no-store"

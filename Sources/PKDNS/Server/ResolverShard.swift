@@ -125,7 +125,7 @@ final class ResolverShard: @unchecked Sendable {
     switch resolver.receive(query.span.bytes, from: origin, now: now, wallClock: wallClock, into: room) {
     case .reply(let count):
       let reply = [UInt8](room[..<count])
-      settle()
+      if resolver.hasActions { settle() }
       if queryLog.isOn { reply.withUnsafeBytes { queryLog.write(query.span.bytes, $0, origin, .zero) } }
       return reply
     case .drop: return nil
