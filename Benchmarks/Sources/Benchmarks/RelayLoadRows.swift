@@ -122,8 +122,8 @@ enum RelayLoadRows {
       var samples: [(small: Double, large: Double)] = []
       for _ in 0..<7 { samples.append((try small.p99(list), try large.p99(list))) }
       return Row(
-        name: "p99 of GET, \(keys) keys of 1,000,000 packets cached", measured: median(samples.map(\.large)), unit: "ms",
-        peer: ("of 50,000 packets", median(samples.map(\.small))), target: .ratio(atMost: 1.1))
+        name: "p99 of GET, \(keys) keys of 1,000,000 packets cached", measured: median(samples.map(\.large)),
+        unit: "ms", peer: ("of 50,000 packets", median(samples.map(\.small))), target: .ratio(atMost: 1.1))
     }
     let rows = [try compare("1,000", \.few), try compare("50,000", \.many)]
     return rows + [

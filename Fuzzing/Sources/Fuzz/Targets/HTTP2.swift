@@ -150,7 +150,7 @@ final class HTTP2Run: HTTP2SessionDelegate {
 
   /// Streams whose head is not complete, or whose refusal waits for the peer; nobody but the session knows them.
   private var refusedAndOpen: Int {
-    session.streams.values.filter { !$0.isBegun }.count
+    session.streams.all.filter { !$0.isBegun }.count
   }
 
   private func consume(_ id: Int32, _ count: Int) {
