@@ -10,6 +10,7 @@ struct PagePlace {
 
   private static let pageSize: UInt = 4096
 
+  /// Takes a place; nil if it is not known.
   init(_ pointer: UnsafeRawPointer?) { address = UInt(bitPattern: pointer) }
 
   /// Asks the processor for the page's head and for the place itself.

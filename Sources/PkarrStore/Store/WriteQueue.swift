@@ -166,6 +166,6 @@ struct WriteBatch {
 
   /// What a transaction holds at most, of each kind.
   static let limit = 256
-  /// What a transaction without writes holds at most: a tenth of a millisecond of work.
+  /// What a transaction without writes holds at most: little work, for which those who read on the same processor wait.
   static let limitOfUsesAlone = 4
 }
