@@ -14,7 +14,7 @@ enum CurvePoint {
 /// GF(2²⁵⁵ − 19) in five limbs of 51 bits. Not constant-time: for public data only.
 ///
 /// A product has limbs below 2⁵². One addition or subtraction of products keeps them below 2⁵⁴, which is what a
-/// multiplication can take: its largest sum is 77 · 2¹⁰⁸.
+/// multiplication can take: its largest sum is 77 · 2¹⁰⁸, and that of the top limb 5 · 2¹⁰⁸.
 private struct FieldElement {
   private var a: UInt64
   private var b: UInt64
@@ -90,18 +90,23 @@ private struct FieldElement {
       Self.wide(a2, e) &+ Self.wide(b2, d) &+ Self.wide(c, c))
   }
 
+  /// Brings sums of products below 2⁵², all limbs at the same time: a carry that runs from one to the next would take
+  /// longer than the multiplications.
   @inline(__always)
   private static func carried(_ a: UInt128, _ b: UInt128, _ c: UInt128, _ d: UInt128, _ e: UInt128) -> Self {
-    let b = b &+ (a &>> 51)
-    let c = c &+ (b &>> 51)
-    let d = d &+ (c &>> 51)
-    let e = e &+ (d &>> 51)
-    let top = UInt64(truncatingIfNeeded: e &>> 51)
-    let low = UInt64(truncatingIfNeeded: a) & mask &+ top &* 19
+    // Sums below 2¹¹⁵, e below 2¹¹¹: what is above bit 51 fits into a word, that of e also 19 times.
+    let once = FieldElement(
+      low(a) &+ 19 &* high(e), low(b) &+ high(a), low(c) &+ high(b), low(d) &+ high(c), low(e) &+ high(d))
     return FieldElement(
-      low & mask, UInt64(truncatingIfNeeded: b) & mask &+ low &>> 51, UInt64(truncatingIfNeeded: c) & mask,
-      UInt64(truncatingIfNeeded: d) & mask, UInt64(truncatingIfNeeded: e) & mask)
+      once.a & mask &+ 19 &* (once.e &>> 51), once.b & mask &+ once.a &>> 51, once.c & mask &+ once.b &>> 51,
+      once.d & mask &+ once.c &>> 51, once.e & mask &+ once.d &>> 51)
   }
+
+  @inline(__always)
+  private static func low(_ sum: UInt128) -> UInt64 { UInt64(truncatingIfNeeded: sum) & mask }
+
+  @inline(__always)
+  private static func high(_ sum: UInt128) -> UInt64 { UInt64(truncatingIfNeeded: sum &>> 51) }
 
   private func squared(times count: Int) -> Self {
     var power = self
