@@ -48,8 +48,12 @@ struct AnswerTests {
       AnswerFreshness.seconds(try message(code: 3, answers: [record(5)], authorities: [soa(ttl: 30, minimum: 9)])) == 5)
     // A type that no parser knows does not matter.
     #expect(AnswerFreshness.seconds(try message(answers: [record(7)], type: 52)) == 7)
+    let withoutQuestion = try Message(
+      header: MessageHeader(id: 0, flags: 0x8180), questions: [], answers: [record(9)]
+    ).encoded()
     for bytes in [
-      try message(), try message(code: 3), try message(code: 2, authorities: [soa(ttl: 9, minimum: 9)]),
+      withoutQuestion, try message(), try message(code: 3),
+      try message(code: 2, authorities: [soa(ttl: 9, minimum: 9)]),
       try message(code: 5, answers: [record(9)]), try message(answers: [record(9)], isCut: true), [], [1, 2, 3],
       [UInt8](repeating: 255, count: 64),
     ] {

@@ -3,7 +3,7 @@ import DNSWire
 /// How long an answer may be kept by those between us and the client (RFC 8484 §5.1).
 enum AnswerFreshness {
   /// Seconds: the least time to live of the answers, or for negative answers what their SOA says (RFC 2308 §5); nil for what
-  /// must not be kept: failures, refusals, what is cut off, and negative answers that do not say.
+  /// must not be kept: failures, refusals, what is cut off or answers no question, and negative answers that do not say.
   static func seconds(_ answer: [UInt8]) -> UInt32? {
     do throws(MessageError) {
       return try seconds(in: answer.span.bytes)
@@ -15,7 +15,9 @@ enum AnswerFreshness {
 
   private static func seconds(in answer: RawSpan) throws(MessageError) -> UInt32? {
     var view = try MessageView(answer)
-    guard [0, 3].contains(view.header.responseCode), !view.header.isTruncated else { return nil }
+    guard view.questionCount == 1, [0, 3].contains(view.header.responseCode), !view.header.isTruncated else {
+      return nil
+    }
     var least: UInt32?
     var negative: UInt32?
     while let record = try view.next() {
