@@ -5,8 +5,7 @@ import Glibc
 /// Mapped pages are pages of the system's cache, which takes them back when it needs memory; but they count as memory of
 /// this process, and a store that is read at random comes to have all of its file mapped. What is beyond the limit is let
 /// go, a stretch of the file after another, round and round; the cache keeps it, and the next read of a page costs half a
-/// microsecond more. To let go of everything at once takes a dozen milliseconds, in which nobody who shares the processor
-/// reads.
+/// microsecond more. To let go of everything at once would keep those who share the processor from reading meanwhile.
 struct MappedMemory {
   /// The system maps up to 16 pages around one that is read.
   static let bytesOfOneFault = 16 * 4096
