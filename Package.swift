@@ -135,7 +135,7 @@ let package = Package(
     tests(
       "DNSResolutionTests",
       ["DNSResolution", "Pkarr", "DNSWire", "MainlineProtocol", "Cryptography", "Addresses", "WireFormat"]),
-    tests("EventLoopsTests", ["EventLoops"]),
+    tests("EventLoopsTests", ["EventLoops", "CLinux"]),
     tests("ConfigurationTests", ["Configuration"]),
     tests("CommandLineToolTests", ["CommandLineTool"]),
     tests("TLSTests", ["TLS"]),

@@ -66,6 +66,13 @@ int linux_epoll_control(int epoll, int operation, int descriptor, uint32_t event
 
 void linux_thread_set_name(const char *name) { pthread_setname_np(pthread_self(), name); }
 
+int linux_thread_set_batch(void) {
+  struct sched_param none = {0};
+  return sched_setscheduler(0, SCHED_BATCH, &none) < 0 ? -errno : 0;
+}
+
+int linux_thread_is_batch(void) { return sched_getscheduler(0) == SCHED_BATCH; }
+
 int linux_pipe(int *reading, int *writing) {
   int ends[2];
   if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) return -errno;

@@ -2,7 +2,7 @@ import CSodium
 
 /// Where a state machine takes its randomness from: the operating system in service, a seed in tests and simulations.
 public enum RandomSource: RandomNumberGenerator, Sendable {
-  /// The operating system's generator, fit for keys.
+  /// The operating system's generator, fit for keys. Not across fork(2): parent and child would draw the same next words.
   case system
   /// xoshiro256** (Blackman, Vigna 2018): the same seed gives the same run. Never for keys.
   case seeded(Xoshiro256)
@@ -15,7 +15,7 @@ public enum RandomSource: RandomNumberGenerator, Sendable {
     switch self {
     case .system:
       Sodium.require()
-      return UInt64(randombytes_random()) << 32 | UInt64(randombytes_random())
+      return sodium_random_word()
     case .seeded(var generator):
       let value = generator.next()
       self = .seeded(generator)

@@ -21,7 +21,8 @@ public final class DNSResolver {
     var query: ClientQuery
     var question: [UInt8]
     var origin: QueryOrigin
-    var resolution: UInt64
+    /// Nil as long as nothing was begun for it.
+    var resolution: UInt64?
   }
 
   /// A search under way, and the resolutions that wait for it.
@@ -60,6 +61,7 @@ public final class DNSResolver {
   let content = UnsafeMutableRawBufferPointer.allocate(byteCount: 200_000, alignment: 16)
 
   var pending: [PendingQueryID: PendingQuery] = [:]
+  var postponed = PostponedQueries()
   var resolutions: [UInt64: Resolution] = [:]
   var resolutionIDs: [CanonicalQuestion: UInt64] = [:]
   var lookups: [PublicKey: LookupWork] = [:]

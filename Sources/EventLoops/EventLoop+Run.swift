@@ -7,9 +7,7 @@ extension EventLoop {
     let failure: SystemError? = inbox.withLock { inbox in
       precondition(inbox.phase == .idle, "an event loop runs once")
       do throws(SystemError) {
-        inbox.joinable = try NativeThread.start(name: name, isDetached: false) { [niceness] in
-          // Of this thread alone, on Linux. To be nicer is always allowed.
-          if niceness > 0 { _ = nice(Int32(niceness)) }
+        inbox.joinable = try NativeThread.start(name: name, isDetached: false, priority: priority) {
           self.runUntilStopped()
         }
         inbox.phase = .running
@@ -84,7 +82,7 @@ extension EventLoop {
       if count > 0 { dispatch(UnsafeBufferPointer(start: events, count: Int(count))) }
       fireTimers()
       wakeOthers()
-      runJobs(limit: Self.jobsPerTurn)
+      runJobs(limit: Self.jobsPerTurn, for: Self.jobTimePerTurn)
     }
     events.deallocate()
     end()
@@ -139,11 +137,12 @@ extension EventLoop {
     while let action = timers.popDue(at: now, addedBefore: limit) { action.fire() }
   }
 
-  func runJobs(limit: Int) {
+  func runJobs(limit: Int, for time: UInt64) {
     let serial = asUnownedSerialExecutor()
     let task = asUnownedTaskExecutor()
     var left = limit
-    while workHead < work.count, left > 0 {
+    var deadline: UInt64?
+    while workHead < work.count, left > 0, !hasPassed(&deadline, after: time) {
       let item = work[workHead]
       workHead += 1
       left -= 1
@@ -163,6 +162,18 @@ extension EventLoop {
       }
     }
     wakeOthers()
+  }
+
+  /// Whether so many nanoseconds have passed since the first call. For ever is not measured.
+  @inline(__always)
+  private func hasPassed(_ deadline: inout UInt64?, after time: UInt64) -> Bool {
+    if time == .max { return false }
+    let now = MonotonicClock.now
+    guard let deadline else {
+      deadline = now + time
+      return false
+    }
+    return now >= deadline
   }
 
   // MARK: - The end

@@ -34,8 +34,10 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     var stopWaiters: [UnsafeContinuation<Void, Never>] = []
   }
 
-  /// Jobs run between two looks at the descriptors and timers.
+  /// Jobs run between two looks at the descriptors and timers, and nanoseconds after which none is begun: however much is
+  /// to be done, what comes in meanwhile is soon seen.
   static let jobsPerTurn = 1024
+  static let jobTimePerTurn: UInt64 = 100_000
   static let eventsPerTurn = 256
 
   let inbox = LockedValue(Inbox())
@@ -43,7 +45,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   let epoll: Int32
   let wakeUp: Int32
   let name: String
-  let niceness: Int
+  let priority: ThreadPriority
   private let thread = Atomic<UInt>(0)
 
   // Loop only from here on.
@@ -62,11 +64,10 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   ///
   /// - Parameters:
   ///   - name: Shows in thread listings; at most 15 bytes.
-  ///   - niceness: How far the thread that ``start()`` makes lets others go first while they want the same core: 0 (not at
-  ///     all) to 19 (nice(1)).
-  public init(name: String = "event-loop", niceness: Int = 0) throws(SystemError) {
+  ///   - priority: How the thread that ``start()`` makes stands to others that want the same core.
+  public init(name: String = "event-loop", priority: ThreadPriority = ThreadPriority()) throws(SystemError) {
     self.name = name
-    self.niceness = min(max(niceness, 0), 19)
+    self.priority = priority
     epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
     guard epoll >= 0 else { throw SystemError(code: errno, operation: "epoll_create1") }
     wakeUp = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
@@ -206,7 +207,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
       }
       guard let arrived else { return }
       work.append(contentsOf: arrived)
-      runJobs(limit: .max)
+      runJobs(limit: .max, for: .max)
     }
   }
 }

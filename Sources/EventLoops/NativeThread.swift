@@ -5,10 +5,12 @@ import Glibc
 public enum NativeThread {
   private final class Start {
     let name: String
+    let priority: ThreadPriority
     let body: () -> Void
 
-    init(name: String, body: @escaping () -> Void) {
+    init(name: String, priority: ThreadPriority, body: @escaping () -> Void) {
       self.name = name
+      self.priority = priority
       self.body = body
     }
   }
@@ -17,9 +19,9 @@ public enum NativeThread {
   ///
   /// - Throws: `SystemError` if the system has no thread to give.
   public static func start(
-    name: String, isDetached: Bool, _ body: @escaping @Sendable () -> Void
+    name: String, isDetached: Bool, priority: ThreadPriority = ThreadPriority(), _ body: @escaping @Sendable () -> Void
   ) throws(SystemError) -> pthread_t {
-    let start = Unmanaged.passRetained(Start(name: name, body: body))
+    let start = Unmanaged.passRetained(Start(name: name, priority: priority, body: body))
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
@@ -30,6 +32,7 @@ public enum NativeThread {
       { argument in
         let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
         linux_thread_set_name(start.name)
+        start.priority.apply()
         start.body()
         return nil
       }, start.toOpaque())

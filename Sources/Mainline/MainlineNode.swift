@@ -29,7 +29,8 @@ public final class MainlineNode: Sendable {
     if let shared = configuration.eventLoop {
       loop = shared
     } else {
-      loop = try EventLoop(name: "mainline", niceness: configuration.niceness)
+      // What comes from the network comes in bursts: on a core that others use as well it is better handled together.
+      loop = try EventLoop(name: "mainline", priority: ThreadPriority(.gathering, niceness: configuration.niceness))
       try loop.start()
     }
     core = NodeCore(configuration, sockets: sockets.sockets, loop: loop, ownsLoop: ownsLoop)

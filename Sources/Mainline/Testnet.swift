@@ -37,7 +37,7 @@ public final class Testnet: Sendable {
     packetFilter: PacketFilter? = nil, configure: ((Int, inout NodeConfiguration) -> Void)? = nil
   ) async throws(SystemError) {
     precondition(count > 0, "a network has a node")
-    eventLoop = try EventLoop(name: "testnet")
+    eventLoop = try EventLoop(name: "testnet", priority: ThreadPriority(.gathering))
     try eventLoop.start()
     var nodes: [MainlineNode] = []
     do throws(SystemError) {

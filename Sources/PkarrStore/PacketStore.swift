@@ -70,7 +70,9 @@ public final class PacketStore: PacketCache {
     let stateFile = opening.stateFile
     do throws(SystemError) {
       writer = LockedValue(
-        try NativeThread.start(name: "packet-store", isDetached: false) { engine.runWriter(stateFile) })
+        try NativeThread.start(name: "packet-store", isDetached: false, priority: ThreadPriority(.gathering)) {
+          engine.runWriter(stateFile)
+        })
     } catch {
       opening.environment.close()
       throw .system(error)

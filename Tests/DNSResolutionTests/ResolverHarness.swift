@@ -15,6 +15,7 @@ final class ResolverHarness {
   /// Packets of the network; keys that are not here are not found.
   var packets: [PublicKey: KeyLookupResult] = [:]
   var lookupsStaySilent = false
+  var postponesWork = false
   var forwardsStaySilent = false
   /// What the servers elsewhere answer; nil is silence that ends in a timeout at once.
   var upstream: (ForwardQuestion, Endpoint?) -> ForwardResult = { _, _ in .failure(.timeout) }
@@ -81,9 +82,15 @@ final class ResolverHarness {
   /// Hands a message in. Returns what became of it and, if there is one at once, the answer.
   func receive(_ message: [UInt8], from origin: QueryOrigin = client) -> (QueryDisposition, [UInt8]?) {
     let disposition = resolver.receive(
-      message.span.bytes, from: origin, now: now, wallClock: wallClock, into: buffer)
+      message.span.bytes, from: origin, now: now, wallClock: wallClock, postponesWork: postponesWork, into: buffer)
     guard case .reply(let count) = disposition else { return (disposition, nil) }
     return (disposition, [UInt8](buffer[..<count]))
+  }
+
+  /// Takes up so many queries that were put aside, and does what the resolver wants.
+  func takeUpPostponed(atMost limit: Int) {
+    resolver.takeUpPostponed(atMost: limit, now: now, wallClock: wallClock)
+    drive()
   }
 
   /// Asks and drives until there is an answer; nil if it is dropped or not answered yet.

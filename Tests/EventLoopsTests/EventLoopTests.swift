@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Synchronization
 import Testing
@@ -31,6 +32,44 @@ struct EventLoopTests {
         return stayed
       }.value
       #expect(stayed)
+    }
+  }
+
+  @Test("a loop's thread has the priority that it was given, and no other thread has it")
+  func priority() async throws {
+    let loop = try EventLoop(name: "gathering", priority: ThreadPriority(.gathering, niceness: 5))
+    try loop.start()
+    let here = linux_thread_is_batch() == 1
+    // On Linux what is asked about a process is about the calling thread.
+    let isProcess = Int32(bitPattern: PRIO_PROCESS.rawValue)
+    let (isGathering, niceness) = try await loop.value { (linux_thread_is_batch() == 1, getpriority(isProcess, 0)) }
+    await loop.shutdown()
+    #expect(isGathering && niceness == 5 && !here)
+    try await withLoop { loop in
+      let isGathering = try await loop.value { linux_thread_is_batch() }
+      #expect(isGathering == 0)
+    }
+    #expect(ThreadPriority(niceness: 20).niceness == 19 && ThreadPriority(niceness: -1).niceness == 0)
+  }
+
+  @Test("a timer that is due is not kept waiting by jobs that take long, however many there are")
+  func longJobs() async throws {
+    try await withLoop { loop in
+      let done = Counter()
+      let doneBefore = try await loop.value { () -> Counter in
+        let doneBefore = Counter()
+        for _ in 0..<100 {
+          loop.execute {
+            let end = MonotonicClock.now + EventLoop.jobTimePerTurn
+            while MonotonicClock.now < end {}
+            done.add()
+          }
+        }
+        loop.schedule(at: MonotonicClock.now) { doneBefore.add(done.value) }
+        return doneBefore
+      }
+      await done.reaches(100)
+      #expect(doneBefore.value < 10)
     }
   }
 

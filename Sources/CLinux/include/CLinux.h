@@ -24,6 +24,10 @@ struct mmsghdr;
 
 int linux_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t data);
 void linux_thread_set_name(const char *_Nonnull name);
+// Takes SCHED_BATCH for the calling thread. 0, or -errno.
+int linux_thread_set_batch(void);
+// True (1) if the calling thread has it.
+int linux_thread_is_batch(void);
 // Non-blocking and close-on-exec: the end to read from, the end to write to.
 int linux_pipe(int *_Nonnull reading, int *_Nonnull writing);
 

@@ -111,7 +111,7 @@ extension DNSResolver {
     actions.append(.answer(id, bytes))
   }
 
-  private func writer(for waiting: PendingQuery) -> ReplyWriter {
+  func writer(for waiting: PendingQuery) -> ReplyWriter {
     ReplyWriter(
       query: waiting.query, transport: waiting.origin.transport, settings: settings, room: 65_535,
       cookie: makeCookie(waiting.query, waiting.origin))
@@ -122,7 +122,7 @@ extension DNSResolver {
   func takePending(_ id: PendingQueryID) -> PendingQuery? {
     guard let waiting = pending.removeValue(forKey: id) else { return nil }
     limits.endWaiting(waiting.origin.client.address)
-    if let resolution = resolutions[waiting.resolution] {
+    if let id = waiting.resolution, let resolution = resolutions[id] {
       resolution.waitingCount -= 1
       if resolution.waitingCount <= 0, !resolution.isPrefetch { forget(resolution) }
     }
@@ -136,7 +136,7 @@ extension DNSResolver {
 
   /// Answers a query whose time is up; the work goes on and fills the caches.
   func expire(_ id: PendingQueryID) {
-    let resolution = pending[id].flatMap { resolutions[$0.resolution] }
+    let resolution = pending[id]?.resolution.flatMap { resolutions[$0] }
     guard let waiting = takePending(id) else { return }
     resolution?.note(.clock, at: now, "answer: SERVFAIL, the client's time is over; the work goes on")
     counters.deadlines += 1

@@ -11,10 +11,12 @@ extension DNSResolver {
   ///   - origin: who sent it.
   ///   - now: the monotonic clock.
   ///   - wallClock: the time of day, for cookies and serial numbers.
+  ///   - postponesWork: true puts aside what no cache answers, for ``takeUpPostponed(atMost:now:wallClock:)``: for a moment
+  ///     in which so much comes that those whose answer is ready would have to wait.
   ///   - reply: room for the answer; nothing is written beyond its end. 512 bytes at least, 65,535 for transports other
   ///     than UDP.
   public func receive(
-    _ query: RawSpan, from origin: QueryOrigin, now: Instant, wallClock: Timestamp,
+    _ query: RawSpan, from origin: QueryOrigin, now: Instant, wallClock: Timestamp, postponesWork: Bool = false,
     into reply: UnsafeMutableRawBufferPointer
   ) -> QueryDisposition {
     (self.now, self.wallClock) = (now, wallClock)
@@ -38,12 +40,13 @@ extension DNSResolver {
         return .drop
       }
       return empty(.noError, header, origin, question: nil, cookie: cookie, into: reply)
-    case .query(let header): return receive(header, query, from: origin, into: reply)
+    case .query(let header): return receive(header, query, from: origin, postponesWork, into: reply)
     }
   }
 
   private func receive(
-    _ query: ClientQuery, _ message: RawSpan, from origin: QueryOrigin, into reply: UnsafeMutableRawBufferPointer
+    _ query: ClientQuery, _ message: RawSpan, from origin: QueryOrigin, _ postponesWork: Bool,
+    into reply: UnsafeMutableRawBufferPointer
   ) -> QueryDisposition {
     let question = message.extracting(12..<(12 + query.questionLength))
     scratch.set(question)
@@ -69,10 +72,11 @@ extension DNSResolver {
       query: query, transport: origin.transport, settings: settings, room: reply.count, cookie: cookie)
     let variant = variant(of: query, from: origin)
     if let disposition = serveReady(query, variant, question, writer, into: reply) { return disposition }
+    if postponesWork { return postpone(query, question, from: origin, writer, into: reply) }
     return resolve(query, variant, question, from: origin, writer, into: reply)
   }
 
-  private func variant(of query: ClientQuery, from origin: QueryOrigin) -> AnswerVariant {
+  func variant(of query: ClientQuery, from origin: QueryOrigin) -> AnswerVariant {
     var variant = AnswerVariant()
     if query.checkingDisabled { variant.insert(.checkingDisabled) }
     if query.wantsDNSSEC { variant.insert(.dnssec) }
@@ -136,7 +140,7 @@ extension DNSResolver {
 extension DNSResolver {
   /// The answer from a cache, if one is there and fresh. The question is in ``scratch``.
   @inline(__always)
-  private func serveReady(
+  func serveReady(
     _ query: ClientQuery, _ variant: AnswerVariant, _ question: RawSpan, _ writer: ReplyWriter,
     into reply: UnsafeMutableRawBufferPointer
   ) -> QueryDisposition? {

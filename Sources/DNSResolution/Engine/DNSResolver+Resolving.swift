@@ -5,9 +5,11 @@ import Pkarr
 
 extension DNSResolver {
   /// Resolves the question in ``scratch``, for which no ready answer is there.
+  ///
+  /// - Parameter postponed: the query, if it waits already.
   func resolve(
     _ query: ClientQuery, _ variant: AnswerVariant, _ question: RawSpan, from origin: QueryOrigin,
-    _ writer: ReplyWriter, into reply: UnsafeMutableRawBufferPointer
+    _ writer: ReplyWriter, postponed: PendingQueryID? = nil, into reply: UnsafeMutableRawBufferPointer
   ) -> QueryDisposition {
     guard let name = DomainName(question: scratch.question) else { return .drop }
     counters.misses += 1
@@ -21,7 +23,7 @@ extension DNSResolver {
       counters.joined += 1
       running.trace = running.trace ?? nextTrace
       running.note(.cache, at: now, "the question is under way already: joined")
-      return wait(for: running, query, question, origin, writer, into: reply)
+      return wait(for: running, postponed, query, question, origin, writer, into: reply)
     }
     let resolution = Resolution(id: makeID(), question: canonical, origin: origin, isPrefetch: false)
     // The deadline is known before the work begins: with no time to wait, stale data are as good as any.
@@ -42,7 +44,7 @@ extension DNSResolver {
         .staleWait(resolution.id),
         at: now.advanced(by: .milliseconds(Int64(policy.cache.staleAnswerWaitMilliseconds))))
     }
-    return wait(for: resolution, query, question, origin, writer, into: reply)
+    return wait(for: resolution, postponed, query, question, origin, writer, into: reply)
   }
 
   private func countAnswer(_ resolution: Resolution, isCut: Bool) {
@@ -69,28 +71,40 @@ extension DNSResolver {
     }
   }
 
-  /// Lets a query wait for a resolution.
+  /// Lets a query wait for a resolution, unless its client has too many that wait.
   private func wait(
-    for resolution: Resolution, _ query: ClientQuery, _ question: RawSpan, _ origin: QueryOrigin,
-    _ writer: ReplyWriter, into reply: UnsafeMutableRawBufferPointer
+    for resolution: Resolution, _ postponed: PendingQueryID?, _ query: ClientQuery, _ question: RawSpan,
+    _ origin: QueryOrigin, _ writer: ReplyWriter, into reply: UnsafeMutableRawBufferPointer
   ) -> QueryDisposition {
-    guard pending.count < policy.work.maximumQueriesInFlight,
-      limits.beginWaiting(origin.client.address, limit: policy.work.maximumQueriesInFlightPerClient)
-    else {
+    guard let id = postponed ?? beginWaiting(query, question, origin) else {
       if resolution.waitingCount == 0, !resolution.isPrefetch { forget(resolution) }
-      counters.refusals += 1
-      counters.responses[Int(ResponseCode.refused.rawValue)] += 1
-      let error = ExtendedError.prohibited(ClientLimits.Refusal.inFlight.rawValue)
-      let count = writer.writeEmpty(.refused, question: question, error: error, to: reply)
-      return count > 0 ? .reply(byteCount: count) : .drop
+      return refuseToWait(question, writer, into: reply)
     }
-    let id = PendingQueryID(rawValue: makeID())
-    pending[id] = PendingQuery(
-      query: query, question: [UInt8](question), origin: origin, resolution: resolution.id)
+    pending[id]?.resolution = resolution.id
     resolution.waiters.append(id)
     resolution.waitingCount += 1
     timers.schedule(.deadline(id), at: now.advanced(by: .milliseconds(Int64(policy.work.deadlineMilliseconds))))
     return .pending(id)
+  }
+
+  /// Notes a query that is not answered at once; nil if too many wait.
+  func beginWaiting(_ query: ClientQuery, _ question: RawSpan, _ origin: QueryOrigin) -> PendingQueryID? {
+    guard pending.count < policy.work.maximumQueriesInFlight,
+      limits.beginWaiting(origin.client.address, limit: policy.work.maximumQueriesInFlightPerClient)
+    else { return nil }
+    let id = PendingQueryID(rawValue: makeID())
+    pending[id] = PendingQuery(query: query, question: [UInt8](question), origin: origin)
+    return id
+  }
+
+  func refuseToWait(
+    _ question: RawSpan, _ writer: ReplyWriter, into reply: UnsafeMutableRawBufferPointer
+  ) -> QueryDisposition {
+    counters.refusals += 1
+    counters.responses[Int(ResponseCode.refused.rawValue)] += 1
+    let error = ExtendedError.prohibited(ClientLimits.Refusal.inFlight.rawValue)
+    let count = writer.writeEmpty(.refused, question: question, error: error, to: reply)
+    return count > 0 ? .reply(byteCount: count) : .drop
   }
 
   func register(_ resolution: Resolution) {
@@ -123,7 +137,8 @@ extension DNSResolver {
 
   /// One link of the chain.
   private func advance(_ resolution: Resolution) {
-    let kind = NameKind(resolution.name, policy: policy)
+    let kind = resolution.kind ?? NameKind(resolution.name, policy: policy)
+    resolution.kind = kind
     if resolution.aliases > 0 { resolution.note(.rules, at: now, "\(resolution.name): \(Self.text(kind))") }
     switch kind {
     case .key(let link): advance(resolution, at: link)

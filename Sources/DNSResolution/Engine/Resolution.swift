@@ -41,7 +41,10 @@ final class Resolution {
   var waitingCount = 0
   var step = Step.ready
   /// The name of the link, as the client sees it; in lower case.
-  var name: DomainName
+  var name: DomainName { didSet { kind = nil } }
+  /// To which world it belongs; nil as long as nobody wanted to know. That a key is a point of the curve takes some time to
+  /// find out.
+  var kind: NameKind?
   /// All names of the chain.
   var visited: Set<DomainName>
   var steps = 0

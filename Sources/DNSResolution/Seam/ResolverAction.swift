@@ -17,7 +17,7 @@ public struct ForwardID: Hashable, Sendable {
   let rawValue: UInt64
 }
 
-/// What became of a query that was handed to ``DNSResolver/receive(_:from:now:wallClock:into:)``.
+/// What became of a query that was handed to ``DNSResolver/receive(_:from:now:wallClock:postponesWork:into:)``.
 public enum QueryDisposition: Hashable, Sendable {
   /// The answer stands in the first so many bytes of the buffer: send it.
   case reply(byteCount: Int)

@@ -29,6 +29,9 @@ final class ResolverShard: @unchecked Sendable {
   private var timer: (handle: TimerHandle, deadline: Instant)?
   private var isSettling = false
   private var isClosed = false
+  /// Queries that no cache has answered, when the last batch had ended.
+  private var missesBefore: UInt64 = 0
+  private var willTakeUpPostponed = false
   /// The time of the batch that is being answered.
   private var batchTime: (now: Instant, wallClock: Timestamp)?
   private(set) var latencies = DurationHistogram()
@@ -70,7 +73,9 @@ final class ResolverShard: @unchecked Sendable {
     _ query: RawSpan, from origin: QueryOrigin, into reply: UnsafeMutableRawBufferPointer, later sink: () -> ReplySink
   ) -> (length: Int, pending: PendingQueryID?) {
     let (now, wallClock) = time
-    switch resolver.receive(query, from: origin, now: now, wallClock: wallClock, into: reply) {
+    switch resolver.receive(
+      query, from: origin, now: now, wallClock: wallClock, postponesWork: postponesWork, into: reply)
+    {
     case .reply(let count):
       if queryLog.isOn { queryLog.write(query, UnsafeRawBufferPointer(rebasing: reply[..<count]), origin, .zero) }
       return (count, nil)
@@ -122,7 +127,9 @@ final class ResolverShard: @unchecked Sendable {
   private nonisolated(nonsending) func answerOnLoop(_ query: [UInt8], _ origin: QueryOrigin) async -> [UInt8]? {
     if isClosed { return nil }
     let (now, wallClock) = time
-    switch resolver.receive(query.span.bytes, from: origin, now: now, wallClock: wallClock, into: room) {
+    switch resolver.receive(
+      query.span.bytes, from: origin, now: now, wallClock: wallClock, postponesWork: postponesWork, into: room)
+    {
     case .reply(let count):
       let reply = [UInt8](room[..<count])
       if resolver.hasActions { settle() }
@@ -157,6 +164,27 @@ final class ResolverShard: @unchecked Sendable {
   /// Times of all queries until ``settle()`` are the same: for a batch that came together.
   func beginBatch() { batchTime = batchTime ?? time }
 
+  // MARK: - Crowds
+
+  /// How many queries of a batch may begin what takes time before its others are put aside. What a search takes to begin is
+  /// thirty times what an answer from a cache takes.
+  private static let missesPerBatch: UInt64 = 4
+  /// How many that were put aside are taken up between two looks at the sockets, or a little more.
+  private static let postponedPerTurn = 2
+
+  /// True if those whose answer is ready would have to wait too long for others.
+  private var postponesWork: Bool {
+    resolver.hasPostponed || resolver.counters.misses &- missesBefore >= Self.missesPerBatch
+  }
+
+  private func takeUpPostponed() {
+    willTakeUpPostponed = false
+    if isClosed { return }
+    let (now, wallClock) = time
+    resolver.takeUpPostponed(atMost: Self.postponedPerTurn, now: now, wallClock: wallClock)
+    settle()
+  }
+
   // MARK: - What the resolver wants
 
   /// Does what the resolver wants done, and sees to it that it is woken in time.
@@ -172,6 +200,11 @@ final class ResolverShard: @unchecked Sendable {
       }
     }
     isSettling = false
+    missesBefore = resolver.counters.misses
+    if resolver.hasPostponed, !willTakeUpPostponed {
+      willTakeUpPostponed = true
+      loop.execute { self.takeUpPostponed() }
+    }
     setTimer()
   }
 
