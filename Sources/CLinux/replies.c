@@ -2,11 +2,33 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-// Room for the address that a datagram was sent to, as the kernel tells it and wants to be told.
-enum { control_size = 64 };
+// Room for the address that a datagram was sent to, as the kernel tells it and wants to be told, and for the length of the
+// parts that a message is to be cut into.
+enum { control_size = 128 };
+
+// Longer replies may not fit the smallest links of IPv6 (RFC 8200 §5), and a message is cut only into parts that need not be
+// cut once more.
+enum { longest_joined = 1232 };
+// Messages that are looked through for one that a reply can join.
+enum { messages_looked_at = 16 };
+
+struct linux_reply {
+  int query;
+  int message;
+  uint16_t length;
+};
+
+struct linux_message {
+  int first_query; // where it goes is where that came from
+  int count;       // replies in it
+  int start;       // of its vectors
+  uint16_t length; // of each of its replies
+  linux_local local;
+};
 
 int linux_udp_report_local(int descriptor, int family) {
   int on = 1;
@@ -24,7 +46,13 @@ int linux_socket_is_datagram(int descriptor) {
   return type == SOCK_DGRAM;
 }
 
-linux_reply_batch *linux_reply_batch_create(int capacity, int query_size, int reply_size) {
+static int can_join(int descriptor) {
+  int size = 0;
+  socklen_t length = sizeof size;
+  return getsockopt(descriptor, IPPROTO_UDP, UDP_SEGMENT, &size, &length) == 0;
+}
+
+linux_reply_batch *linux_reply_batch_create(int descriptor, int capacity, int query_size, int reply_size) {
   linux_reply_batch *batch = calloc(1, sizeof *batch);
   if (!batch) return NULL;
   size_t count = (size_t)capacity;
@@ -33,13 +61,16 @@ linux_reply_batch *linux_reply_batch_create(int capacity, int query_size, int re
   batch->reply_size = reply_size;
   batch->queries = calloc(count, (size_t)query_size);
   batch->replies = calloc(count, (size_t)reply_size);
+  batch->joins_replies = can_join(descriptor);
+  batch->added = calloc(count, sizeof *batch->added);
+  batch->messages = calloc(count, sizeof *batch->messages);
   batch->incoming = calloc(count, sizeof *batch->incoming);
   batch->outgoing = calloc(count, sizeof *batch->outgoing);
   batch->vectors = calloc(2 * count, sizeof *batch->vectors);
   batch->addresses = calloc(count, sizeof *batch->addresses);
   batch->controls = calloc(count, control_size);
   if (!batch->queries || !batch->replies || !batch->incoming || !batch->outgoing || !batch->vectors ||
-      !batch->addresses || !batch->controls) {
+      !batch->addresses || !batch->controls || !batch->added || !batch->messages) {
     linux_reply_batch_destroy(batch);
     return NULL;
   }
@@ -51,8 +82,6 @@ linux_reply_batch *linux_reply_batch_create(int capacity, int query_size, int re
     header->msg_iovlen = 1;
     header->msg_name = batch->addresses + i;
     header->msg_control = batch->controls + i * control_size;
-    batch->outgoing[i].msg_hdr.msg_iov = batch->vectors + count + i;
-    batch->outgoing[i].msg_hdr.msg_iovlen = 1;
   }
   return batch;
 }
@@ -65,6 +94,8 @@ void linux_reply_batch_destroy(linux_reply_batch *batch) {
   free(batch->vectors);
   free(batch->addresses);
   free(batch->controls);
+  free(batch->added);
+  free(batch->messages);
   free(batch);
 }
 
@@ -147,26 +178,96 @@ static size_t store_local(void *control, int family, linux_local local) {
   return CMSG_SPACE(sizeof information);
 }
 
-void linux_reply_batch_set(linux_reply_batch *batch, int position, int index, int family, size_t length) {
-  struct iovec *vector = batch->vectors + batch->capacity + position;
-  vector->iov_base = batch->replies + (size_t)index * (size_t)batch->reply_size;
-  vector->iov_len = length;
-  struct msghdr *incoming = &batch->incoming[index].msg_hdr;
-  struct msghdr *outgoing = &batch->outgoing[position].msg_hdr;
-  outgoing->msg_name = incoming->msg_name;
-  outgoing->msg_namelen = incoming->msg_namelen;
-  outgoing->msg_control = NULL;
-  outgoing->msg_controllen = 0;
-  if (incoming->msg_controllen == 0) return;
-  linux_local local = linux_reply_batch_local(batch, index);
-  if (!local.is_known) return;
-  outgoing->msg_controllen = store_local(incoming->msg_control, family, local);
-  outgoing->msg_control = incoming->msg_control;
+// Where a reply to query `index` can go along; -1: nowhere.
+static int message_to_join(const linux_reply_batch *batch, int index, linux_local local, size_t length) {
+  if (!batch->joins_replies || length > longest_joined) return -1;
+  const struct sockaddr_storage *sender = batch->addresses + index;
+  size_t size = batch->incoming[index].msg_hdr.msg_namelen;
+  int last = batch->message_count - messages_looked_at;
+  for (int i = batch->message_count - 1; i >= 0 && i >= last; i--) {
+    const struct linux_message *message = batch->messages + i;
+    if (message->length != length || message->local.is_known != local.is_known) continue;
+    if (batch->incoming[message->first_query].msg_hdr.msg_namelen != size) continue;
+    if (memcmp(batch->addresses + message->first_query, sender, size) != 0) continue;
+    if (memcmp(&message->local.address, &local.address, sizeof local.address) != 0) continue;
+    if (message->local.interface == local.interface) return i;
+  }
+  return -1;
 }
 
-int linux_reply_batch_send(linux_reply_batch *batch, int descriptor, int first, int count) {
-  int sent = sendmmsg(descriptor, batch->outgoing + first, (unsigned)count, MSG_DONTWAIT | MSG_NOSIGNAL);
+void linux_reply_batch_add(linux_reply_batch *batch, int index, size_t length) {
+  linux_local local = {{0, 0, 0}, 0, 0};
+  if (batch->incoming[index].msg_hdr.msg_controllen > 0) local = linux_reply_batch_local(batch, index);
+  int message = message_to_join(batch, index, local, length);
+  if (message < 0) {
+    message = batch->message_count++;
+    batch->messages[message] =
+        (struct linux_message){.first_query = index, .length = (uint16_t)length, .local = local};
+  }
+  batch->messages[message].count++;
+  batch->added[batch->reply_count++] = (struct linux_reply){index, message, (uint16_t)length};
+}
+
+// Writes the control message that makes the kernel cut a message; its length.
+static size_t store_segment(void *control, uint16_t length) {
+  struct msghdr header = {.msg_control = control, .msg_controllen = CMSG_SPACE(sizeof length)};
+  struct cmsghdr *item = CMSG_FIRSTHDR(&header);
+  item->cmsg_level = IPPROTO_UDP;
+  item->cmsg_type = UDP_SEGMENT;
+  item->cmsg_len = CMSG_LEN(sizeof length);
+  memcpy(CMSG_DATA(item), &length, sizeof length);
+  return CMSG_SPACE(sizeof length);
+}
+
+void linux_reply_batch_seal(linux_reply_batch *batch, int family) {
+  struct iovec *vectors = batch->vectors + batch->capacity;
+  int start = 0;
+  for (int i = 0; i < batch->message_count; i++) {
+    struct linux_message *message = batch->messages + i;
+    struct msghdr *incoming = &batch->incoming[message->first_query].msg_hdr;
+    // What the kernel told is not needed any more.
+    uint8_t *control = incoming->msg_control;
+    size_t used = message->local.is_known ? store_local(control, family, message->local) : 0;
+    if (message->count > 1) used += store_segment(control + used, message->length);
+    batch->outgoing[i].msg_hdr = (struct msghdr){
+        .msg_name = incoming->msg_name,
+        .msg_namelen = incoming->msg_namelen,
+        .msg_iov = vectors + start,
+        .msg_control = used > 0 ? control : NULL,
+        .msg_controllen = used,
+    };
+    message->start = start;
+    start += message->count;
+  }
+  for (int i = 0; i < batch->reply_count; i++) {
+    const struct linux_reply *reply = batch->added + i;
+    struct msghdr *outgoing = &batch->outgoing[reply->message].msg_hdr;
+    outgoing->msg_iov[outgoing->msg_iovlen++] =
+        (struct iovec){batch->replies + (size_t)reply->query * (size_t)batch->reply_size, reply->length};
+  }
+  batch->reply_count = 0;
+}
+
+int linux_reply_batch_replies(const linux_reply_batch *batch, int message) { return batch->messages[message].count; }
+
+int linux_reply_batch_send(linux_reply_batch *batch, int descriptor, int first) {
+  unsigned count = (unsigned)(batch->message_count - first);
+  int sent = sendmmsg(descriptor, batch->outgoing + first, count, MSG_DONTWAIT | MSG_NOSIGNAL);
   return sent < 0 ? -errno : sent;
+}
+
+int linux_reply_batch_send_singly(linux_reply_batch *batch, int descriptor, int message) {
+  struct msghdr header = batch->outgoing[message].msg_hdr;
+  int sent = 0;
+  // The control message that asks for the cut is the last one.
+  header.msg_controllen -= CMSG_SPACE(sizeof(uint16_t));
+  if (header.msg_controllen == 0) header.msg_control = NULL;
+  header.msg_iovlen = 1;
+  for (size_t i = 0; i < batch->outgoing[message].msg_hdr.msg_iovlen; i++) {
+    if (sendmsg(descriptor, &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) sent++;
+    header.msg_iov++;
+  }
+  return sent;
 }
 
 int linux_udp_reply(

@@ -100,7 +100,7 @@ public final class DatagramServer: @unchecked Sendable {
     if localEndpoint.address.isUnspecified { _ = linux_udp_report_local(descriptor, family) }
     guard
       let batch = linux_reply_batch_create(
-        Int32(Self.capacity), Int32(Self.maximumQuerySize), Int32(Self.maximumReplySize))
+        descriptor, Int32(Self.capacity), Int32(Self.maximumQuerySize), Int32(Self.maximumReplySize))
     else { fatalError("out of memory") }
     self.batch = batch
     self.descriptor = descriptor
@@ -178,7 +178,6 @@ extension DatagramServer: DescriptorHandler {
   private func answer(_ count: Int) {
     guard let responder else { return }
     statistics.received += UInt64(count)
-    var replies = 0
     for index in 0..<count {
       let slot = Int32(index)
       let length = min(Int(linux_reply_batch_length(batch, slot)), Self.maximumQuerySize)
@@ -190,27 +189,37 @@ extension DatagramServer: DescriptorHandler {
         client: Endpoint(linux_reply_batch_sender(batch, slot)), local: linux_reply_batch_local(batch, slot))
       let written = responder.respond(
         to: query, isTruncated: linux_reply_batch_is_truncated(batch, slot) != 0, along: path, into: room)
-      guard written > 0 else { continue }
-      linux_reply_batch_set(batch, Int32(replies), slot, family, min(written, Self.maximumReplySize))
-      replies += 1
+      if written > 0 { linux_reply_batch_add(batch, slot, min(written, Self.maximumReplySize)) }
     }
-    transmit(replies)
+    transmit()
     responder.batchEnded()
   }
 
-  private func transmit(_ count: Int) {
-    var done = 0
-    while done < count, descriptor >= 0 {
-      let result = linux_reply_batch_send(batch, descriptor, Int32(done), Int32(count - done))
+  private func transmit() {
+    linux_reply_batch_seal(batch, family)
+    defer { batch.pointee.message_count = 0 }
+    var message: Int32 = 0
+    while message < batch.pointee.message_count, descriptor >= 0 {
+      let result = linux_reply_batch_send(batch, descriptor, message)
+      if result == -EINTR { continue }
       if result > 0 {
-        statistics.sent += UInt64(result)
-        done += Int(result)
+        for sent in message..<message + result { statistics.sent += UInt64(linux_reply_batch_replies(batch, sent)) }
+        message += result
         continue
       }
-      if result == -EINTR { continue }
       // Full, or a destination that cannot be reached: this one is lost, the others are tried.
-      statistics.dropped += 1
-      done += 1
+      let replies = linux_reply_batch_replies(batch, message)
+      let sent = result == -EAGAIN || replies == 1 ? 0 : sendSingly(message, after: -result)
+      statistics.sent += UInt64(sent)
+      statistics.dropped += UInt64(replies - sent)
+      message += 1
     }
+  }
+
+  /// Sends the replies of a message that the kernel would not cut; how many it took. A link may be too narrow, which holds for
+  /// this client only, or its device unable (`EIO`, udp(7)), which holds for all.
+  private func sendSingly(_ message: Int32, after code: Int32) -> Int32 {
+    if code == EIO { batch.pointee.joins_replies = 0 }
+    return linux_reply_batch_send_singly(batch, descriptor, message)
   }
 }

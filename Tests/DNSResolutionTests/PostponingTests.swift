@@ -55,7 +55,8 @@ import Testing
   @Test(
     "the answer is the one that there would have been at once",
     arguments: [
-      "localhost", "example.org", "1.0.0.127.in-addr.arpa", "www.KEY", "nothing.KEY", "y" + String(repeating: "b", count: 51),
+      "localhost", "example.org", "1.0.0.127.in-addr.arpa", "www.KEY", "nothing.KEY",
+      "y" + String(repeating: "b", count: 51),
     ])
   func sameAnswer(_ name: String) throws {
     let keypair = try Keypair(seed: Array(repeating: 3, count: 32))

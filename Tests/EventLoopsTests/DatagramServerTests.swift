@@ -1,4 +1,5 @@
 import Addresses
+import CLinux
 import Glibc
 import Testing
 
@@ -61,21 +62,25 @@ struct DatagramServerTests {
     }
   }
 
+  /// A socket that this process did not make with ``DatagramServer``: on IPv6 it is for both families.
+  private func boundSocket(_ address: IPAddress) throws -> Int32 {
+    let family = address.isIPv4 ? AF_INET : AF_INET6
+    let descriptor = socket(family, Int32(SOCK_DGRAM.rawValue), 0)
+    var off: Int32 = 0
+    if !address.isIPv4 { setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, 4) }
+    var storage = sockaddr_storage()
+    let length = linux_sockaddr_store(&storage, family, Endpoint(address, port: 0).system)
+    let result = withUnsafePointer(to: &storage) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
+    }
+    try #require(result == 0)
+    return descriptor
+  }
+
   @Test("a socket for both families, such as systemd's, answers IPv4 clients from the address that they asked")
   func bothFamilies() async throws {
     try await withLoop { loop in
-      let descriptor = socket(AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
-      var off: Int32 = 0
-      setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, 4)
-      var address = sockaddr_in6()
-      address.sin6_family = sa_family_t(AF_INET6)
-      let result = withUnsafePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
-        }
-      }
-      #expect(result == 0)
-      let server = try DatagramServer(adopting: descriptor)
+      let server = try DatagramServer(adopting: try boundSocket(.anyV6))
       let reverser = try await open(server, on: loop)
       for address in [IPAddress(127, 0, 0, 9), .loopbackV6] {
         try await check(loop, Endpoint(address, port: server.localEndpoint.port))
@@ -99,6 +104,46 @@ struct DatagramServerTests {
     #expect(Set(events.map(\.bytes)) == Set(queries.map { $0.reversed() }))
     #expect(Set(events.map(\.sender)) == [server])
     try await loop.value { client.close() }
+  }
+
+  @Test(
+    "each of many clients gets its own answers when they come in large batches, also from sockets that cannot send several at once",
+    arguments: [(false, 20), (true, 20), (false, 1400)])
+  func crowd(sendsSingly: Bool, length: Int) async throws {
+    try await withLoop { loop in
+      let descriptor = try boundSocket(.loopbackV4)
+      // Without checksums the kernel cuts no messages (udp(7)).
+      var on: Int32 = sendsSingly ? 1 : 0
+      setsockopt(descriptor, SOL_SOCKET, SO_NO_CHECK, &on, 4)
+      let server = try DatagramServer(adopting: descriptor)
+      var clients: [(listener: Listener, socket: UDPSocket)] = []
+      for _ in 0..<5 {
+        let listener = Listener()
+        clients.append((listener, try await UDPSocket.open(on: loop, listener)))
+      }
+      func queries(_ client: Int) -> [[UInt8]] {
+        (0..<15).map { number in
+          // Two lengths, in turns.
+          let text = "\(client) asks \(number) \(number % 2 == 0 ? "" : "more")"
+          return Array(text.utf8) + Array(repeating: UInt8(ascii: "."), count: length - (number % 2))
+        }
+      }
+      // Before anybody answers, so that the first batch is full; no more than the socket's buffer holds.
+      for number in 0..<15 {
+        for (client, entry) in clients.enumerated() {
+          try await entry.socket.send(queries(client)[number], to: server.localEndpoint)
+        }
+      }
+      _ = try await open(server, on: loop)
+      for (client, entry) in clients.enumerated() {
+        await entry.listener.arrived.reaches(15)
+        let answers = entry.listener.events.withLock { $0.map(\.bytes) }
+        #expect(Set(answers) == Set(queries(client).map { $0.reversed() }) && answers.count == 15)
+        try await loop.value { entry.socket.close() }
+      }
+      let statistics = try await loop.value { server.statistics }
+      #expect(statistics.received == 75 && statistics.sent == 75 && statistics.dropped == 0)
+    }
   }
 
   @Test("a query that is too long arrives cut off and is told to be")
