@@ -164,7 +164,8 @@ extension DatagramServer: DescriptorHandler {
       }
       batches += 1
       answer(Int(count))
-      if count < Self.capacity { return }
+      // Where several came together more have come meanwhile, most likely. A single one says that nothing is going on.
+      if count == 1 { return }
     }
   }
 

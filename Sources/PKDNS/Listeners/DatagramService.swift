@@ -38,7 +38,7 @@ final class DatagramService: DatagramResponder, @unchecked Sendable {
     return shard.receive(query, from: origin, into: reply) { .datagram(server, path) }.length
   }
 
-  func batchEnded() { shard.settle() }
+  func batchEnded() { shard.endBatch() }
 
   func datagramServerClosed(_ server: DatagramServer) {}
 }

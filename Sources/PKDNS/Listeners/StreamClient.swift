@@ -93,9 +93,10 @@ final class StreamClient: DescriptorHandler, @unchecked Sendable {
     do {
       if try readProxyHeader(), try shakeHands() {
         streams.shard.beginBatch()
+        // What came before a failure is dealt with as well.
+        defer { streams.shard.endBatch() }
         answerHeld()
         try read()
-        streams.shard.settle()
       }
       try write()
     } catch {

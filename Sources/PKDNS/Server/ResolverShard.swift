@@ -68,7 +68,7 @@ final class ResolverShard: @unchecked Sendable {
   // MARK: - Queries
 
   /// Takes a query. Writes the answer into `reply` and returns its length, or 0 if there is none, or none yet: then `sink`
-  /// gets it later. Call ``settle()`` after the last of a batch.
+  /// gets it later. Call ``endBatch()`` after the last of a batch.
   func receive(
     _ query: RawSpan, from origin: QueryOrigin, into reply: UnsafeMutableRawBufferPointer, later sink: () -> ReplySink
   ) -> (length: Int, pending: PendingQueryID?) {
@@ -161,8 +161,14 @@ final class ResolverShard: @unchecked Sendable {
     resolver.cancel(query)
   }
 
-  /// Times of all queries until ``settle()`` are the same: for a batch that came together.
+  /// Times of all queries until ``endBatch()`` are the same: for a batch that came together.
   func beginBatch() { batchTime = batchTime ?? time }
+
+  /// Settles, unless all of the batch was answered from caches, which leaves nothing to do and no new deadline.
+  func endBatch() {
+    batchTime = nil
+    if resolver.hasActions || resolver.hasPostponed || resolver.counters.misses != missesBefore { settle() }
+  }
 
   // MARK: - Crowds
 
