@@ -30,7 +30,8 @@ public struct DatagramPath: Sendable {
 }
 
 /// A UDP socket that answers queries in batches: reads up to 64 at a time, hands out each with room for its reply, and sends
-/// all replies together. Replies leave from the address that was asked, also if the socket is bound to all of them.
+/// all replies together, those of equal length to one client as one message that the kernel cuts. Replies leave from the
+/// address that was asked, also if the socket is bound to all of them.
 ///
 /// What the kernel does not take at once is dropped: a client that hears nothing asks again.
 public final class DatagramServer: @unchecked Sendable {

@@ -78,11 +78,14 @@ extension EventLoop {
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.eventsPerTurn)
     while let timeout = prepareToWait() {
       let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), timeout)
+      let start = MonotonicClock.now
       takeInbox()
       if count > 0 { dispatch(UnsafeBufferPointer(start: events, count: Int(count))) }
       fireTimers()
       wakeOthers()
-      runJobs(limit: Self.jobsPerTurn, for: Self.jobTimePerTurn)
+      // Jobs get no less time than descriptors and timers took, or they would pile up where much comes in.
+      let now = MonotonicClock.now
+      runJobs(limit: Self.jobsPerTurn, until: now + max(Self.jobTimePerTurn, now - start))
     }
     events.deallocate()
     end()
@@ -137,12 +140,11 @@ extension EventLoop {
     while let action = timers.popDue(at: now, addedBefore: limit) { action.fire() }
   }
 
-  func runJobs(limit: Int, for time: UInt64) {
+  func runJobs(limit: Int, until deadline: UInt64) {
     let serial = asUnownedSerialExecutor()
     let task = asUnownedTaskExecutor()
     var left = limit
-    var deadline: UInt64?
-    while workHead < work.count, left > 0, !hasPassed(&deadline, after: time) {
+    while workHead < work.count, left > 0, left == limit || deadline == .max || MonotonicClock.now < deadline {
       let item = work[workHead]
       workHead += 1
       left -= 1
@@ -162,18 +164,6 @@ extension EventLoop {
       }
     }
     wakeOthers()
-  }
-
-  /// Whether so many nanoseconds have passed since the first call. For ever is not measured.
-  @inline(__always)
-  private func hasPassed(_ deadline: inout UInt64?, after time: UInt64) -> Bool {
-    if time == .max { return false }
-    let now = MonotonicClock.now
-    guard let deadline else {
-      deadline = now + time
-      return false
-    }
-    return now >= deadline
   }
 
   // MARK: - The end

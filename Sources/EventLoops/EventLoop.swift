@@ -34,8 +34,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     var stopWaiters: [UnsafeContinuation<Void, Never>] = []
   }
 
-  /// Jobs run between two looks at the descriptors and timers, and nanoseconds after which none is begun: however much is
-  /// to be done, what comes in meanwhile is soon seen.
+  /// Jobs run between two looks at the descriptors and timers, and the nanoseconds in which they are begun: however much is to
+  /// be done, what comes in meanwhile is soon seen.
   static let jobsPerTurn = 1024
   static let jobTimePerTurn: UInt64 = 100_000
   static let eventsPerTurn = 256
@@ -207,7 +207,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
       }
       guard let arrived else { return }
       work.append(contentsOf: arrived)
-      runJobs(limit: .max, for: .max)
+      runJobs(limit: .max, until: .max)
     }
   }
 }

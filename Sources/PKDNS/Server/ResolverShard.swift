@@ -132,7 +132,7 @@ final class ResolverShard: @unchecked Sendable {
     {
     case .reply(let count):
       let reply = [UInt8](room[..<count])
-      if resolver.hasActions { settle() }
+      endBatch()
       if queryLog.isOn { reply.withUnsafeBytes { queryLog.write(query.span.bytes, $0, origin, .zero) } }
       return reply
     case .drop: return nil
@@ -172,8 +172,8 @@ final class ResolverShard: @unchecked Sendable {
 
   // MARK: - Crowds
 
-  /// How many queries of a batch may begin what takes time before its others are put aside. What a search takes to begin is
-  /// thirty times what an answer from a cache takes.
+  /// How many queries of a batch may begin what takes time before its others are put aside: few enough that they keep nobody
+  /// waiting, and enough that one or two never wait themselves.
   private static let missesPerBatch: UInt64 = 4
   /// How many that were put aside are taken up between two looks at the sockets, or a little more.
   private static let postponedPerTurn = 2

@@ -91,6 +91,8 @@ struct HTTP2FlowControlTests {
       server.session.finish(id)
     }
     server.onWritable = { _, _ in writeAll() }
+    // It holds on to the server, which holds on to it.
+    defer { server.onWritable = { _, _ in } }
     writeAll()
     talk(client, server)
     // The first window is full, the next bytes wait; so does the writer.

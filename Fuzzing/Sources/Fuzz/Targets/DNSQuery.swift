@@ -6,14 +6,17 @@ import MainlineProtocol
 import Pkarr
 
 extension FuzzTarget {
-  /// One message of a client, over each transport: no trap, and what comes back is a message that fits.
+  /// One message of a client, over each transport, dealt with at once and put aside first: no trap, and what comes back is a
+  /// message that fits.
   static let dnsQuery = FuzzTarget(name: "dns-query", maximumLength: 600) { input in
-    let run = ResolverRun()
-    for transport in QueryOrigin.Transport.allCases {
-      run.ask([UInt8](input), over: transport)
-      run.ask([UInt8](input), over: transport)
+    for isPutAside in [false, true] {
+      let run = ResolverRun()
+      for transport in QueryOrigin.Transport.allCases {
+        run.ask([UInt8](input), over: transport, isPutAside: isPutAside)
+        run.ask([UInt8](input), over: transport, isPutAside: isPutAside)
+      }
+      run.end()
     }
-    run.end()
   }
 
   /// A reply of another server to a fixed question, from those that are configured and from a delegated one.
@@ -67,14 +70,17 @@ final class ResolverRun {
     return try! Message(header: header, questions: [Message.Question(name: name, type: type)]).encoded()
   }
 
-  func ask(_ message: [UInt8], over transport: QueryOrigin.Transport) {
+  func ask(_ message: [UInt8], over transport: QueryOrigin.Transport, isPutAside: Bool = false) {
     let origin = QueryOrigin(Endpoint(IPAddress(203, 0, 113, 1), port: 9), transport)
     let size = transport == .udp ? 1232 : buffer.count
     let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<size])
     let disposition = withCopy(of: message) {
-      resolver.receive($0.bytes, from: origin, now: now, wallClock: wallClock, into: room)
+      resolver.receive(
+        $0.bytes, from: origin, now: now, wallClock: wallClock, postponesWork: isPutAside, into: room)
     }
     if case .reply(let count) = disposition { check([UInt8](buffer[..<count]), of: message) }
+    resolver.takeUpPostponed(atMost: 1, now: now, wallClock: wallClock)
+    require(!resolver.hasPostponed, "more was put aside than one query")
     var steps = 0
     while let action = resolver.nextAction() {
       steps += 1
