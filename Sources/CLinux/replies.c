@@ -13,6 +13,8 @@ enum { control_size = 128 };
 // Longer replies may not fit the smallest links of IPv6 (RFC 8200 §5), and a message is cut only into parts that need not be
 // cut once more.
 enum { longest_joined = 1232 };
+// What a datagram can hold, whether it is cut or not, with room for its headers.
+enum { longest_message = 65000 };
 // Messages that are looked through for one that a reply can join.
 enum { messages_looked_at = 16 };
 
@@ -187,6 +189,7 @@ static int message_to_join(const linux_reply_batch *batch, int index, linux_loca
   for (int i = batch->message_count - 1; i >= 0 && i >= last; i--) {
     const struct linux_message *message = batch->messages + i;
     if (message->length != length || message->local.is_known != local.is_known) continue;
+    if ((size_t)(message->count + 1) * length > longest_message) continue;
     if (batch->incoming[message->first_query].msg_hdr.msg_namelen != size) continue;
     if (memcmp(batch->addresses + message->first_query, sender, size) != 0) continue;
     if (memcmp(&message->local.address, &local.address, sizeof local.address) != 0) continue;

@@ -46,8 +46,8 @@ public final class DNSResolver {
     case sweep
   }
 
-  // Checks of exclusive access at run time took a tenth of the time of an answer from a cache, the kernel's not counted.
-  // Nothing here is reached but through the calls of one loop, none of which calls out of the module.
+  // Checks of exclusive access at run time took a tenth of the time of an answer from a cache, the kernel's not counted. All
+  // of this is reached only through calls on one loop, and nothing that they call comes back here.
   @exclusivity(unchecked) var settings: ReplyWriter.Settings
   /// The bytes that tell which server this is.
   private let identifier = UnsafeMutableRawBufferPointer.allocate(byteCount: maximumIdentifierLength, alignment: 1)

@@ -96,15 +96,15 @@ int linux_socket_is_datagram(int descriptor);
 
 // Queries that came in together, with room for a reply to each.
 //
-// Replies of equal length to one client leave as one message, which the kernel cuts (UDP_SEGMENT, udp(7)): that takes a third
-// of the time.
+// Replies of equal length to one client leave as one message, which the kernel cuts (UDP_SEGMENT, udp(7)): they pass its layers
+// only once.
 typedef struct linux_reply_batch {
   int capacity;
   int query_size;
   int reply_size;
-  int joins_replies;     // not zero if the kernel can cut messages
-  int reply_count;       // replies that were added
-  int message_count;     // messages that they will leave in
+  int joins_replies;         // not zero if the kernel can cut messages
+  int reply_count;           // replies that were added
+  int message_count;         // messages that they will leave in
   uint8_t *_Nonnull queries; // capacity * query_size
   uint8_t *_Nonnull replies; // capacity * reply_size
   struct linux_reply *_Nonnull added;

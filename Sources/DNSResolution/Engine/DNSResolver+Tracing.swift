@@ -3,7 +3,8 @@ import MainlineProtocol
 import Pkarr
 
 extension DNSResolver {
-  /// As ``receive(_:from:now:wallClock:postponesWork:into:)``, and notes each step on the way to the answer, also those that come later.
+  /// As ``receive(_:from:now:wallClock:postponesWork:into:)``, and notes each step on the way to the answer, also those that
+  /// come later.
   ///
   /// A question that is under way for others already is joined; what was done before that is not told.
   public func trace(
