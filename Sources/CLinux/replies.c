@@ -21,13 +21,11 @@ enum { messages_looked_at = 16 };
 struct linux_reply {
   int query;
   int message;
-  uint16_t length;
 };
 
 struct linux_message {
   int first_query; // where it goes is where that came from
   int count;       // replies in it
-  int start;       // of its vectors
   uint16_t length; // of each of its replies
   linux_local local;
 };
@@ -208,7 +206,7 @@ void linux_reply_batch_add(linux_reply_batch *batch, int index, size_t length) {
         (struct linux_message){.first_query = index, .length = (uint16_t)length, .local = local};
   }
   batch->messages[message].count++;
-  batch->added[batch->reply_count++] = (struct linux_reply){index, message, (uint16_t)length};
+  batch->added[batch->reply_count++] = (struct linux_reply){index, message};
 }
 
 // Writes the control message that makes the kernel cut a message; its length.
@@ -239,14 +237,13 @@ void linux_reply_batch_seal(linux_reply_batch *batch, int family) {
         .msg_control = used > 0 ? control : NULL,
         .msg_controllen = used,
     };
-    message->start = start;
     start += message->count;
   }
   for (int i = 0; i < batch->reply_count; i++) {
     const struct linux_reply *reply = batch->added + i;
     struct msghdr *outgoing = &batch->outgoing[reply->message].msg_hdr;
-    outgoing->msg_iov[outgoing->msg_iovlen++] =
-        (struct iovec){batch->replies + (size_t)reply->query * (size_t)batch->reply_size, reply->length};
+    outgoing->msg_iov[outgoing->msg_iovlen++] = (struct iovec){
+        batch->replies + (size_t)reply->query * (size_t)batch->reply_size, batch->messages[reply->message].length};
   }
   batch->reply_count = 0;
 }
