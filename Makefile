@@ -25,12 +25,12 @@ computing = PkarrStoreTests|PkarrTests|DNSWireTests|MainlineProtocolTests|DNSRes
 programs = EndToEndTests|InteropTests|BrowserTests
 # A network that loses datagrams on purpose must not lose more since the machine has no time for it.
 alone = HostileNetworkTests
-run_tests = swift test $(1) --disable-xctest $(if $(FILTER),--filter '$(FILTER)',\
+run_tests = scripts/run-tests $(1) --disable-xctest $(if $(FILTER),--filter '$(FILTER)',\
   --skip 'SimulationTests|$(computing)|$(programs)' && \
-  swift test $(1) --disable-xctest --skip-build --filter '$(programs)' --skip '$(computing)|$(alone)' && \
-  swift test $(1) --disable-xctest --skip-build --filter '$(computing)' && \
-  swift test $(1) --disable-xctest --skip-build --filter SimulationTests && \
-  swift test $(1) --disable-xctest --skip-build --filter '$(alone)')
+  scripts/run-tests $(1) --disable-xctest --skip-build --filter '$(programs)' --skip '$(computing)|$(alone)' && \
+  scripts/run-tests $(1) --disable-xctest --skip-build --filter '$(computing)' && \
+  scripts/run-tests $(1) --disable-xctest --skip-build --filter SimulationTests && \
+  scripts/run-tests $(1) --disable-xctest --skip-build --filter '$(alone)')
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-thread test-address test-container bench fuzz lint format docs install uninstall clean \

@@ -7,6 +7,7 @@ import Logging
 import Mainline
 import Pkarr
 import PkarrClient
+import Synchronization
 import Testing
 
 @testable import PKDNS
@@ -17,6 +18,7 @@ struct RunningPKDNS {
   let testnet: Testnet
   let loop: EventLoop
   let lines: LockedLines
+  private let cutOff: Switch
 
   /// Settings for listening with TLS and HTTPS as well; the certificates are made in `folder`.
   static func encrypted(in folder: String) -> String {
@@ -35,7 +37,11 @@ struct RunningPKDNS {
     packetFilter: PacketFilter? = nil, change: (inout PKDNSConfiguration) -> Void = { _ in },
     _ body: (RunningPKDNS) async throws -> Result
   ) async throws -> Result {
-    let testnet = try await Testnet(nodes: nodes, packetFilter: packetFilter)
+    let cutOff = Switch()
+    let testnet = try await Testnet(nodes: nodes) { source, destination, bytes in
+      if cutOff.isOn.load(ordering: .relaxed) { return .dropped }
+      return packetFilter?(source, destination, bytes) ?? .delivered
+    }
     var configuration = try PKDNSConfiguration.parse(settings)
     configuration.general.sockets = [Endpoint(.loopbackV4, port: 0)]
     configuration.general.forward = upstreams
@@ -52,7 +58,7 @@ struct RunningPKDNS {
     try await server.start()
     let loop = try EventLoop(name: "dns-client")
     try loop.start()
-    let running = RunningPKDNS(server: server, testnet: testnet, loop: loop, lines: lines)
+    let running = RunningPKDNS(server: server, testnet: testnet, loop: loop, lines: lines, cutOff: cutOff)
     do {
       let result = try await body(running)
       await running.end()
@@ -90,6 +96,9 @@ struct RunningPKDNS {
     return try Message(parsing: bytes, rules: .tolerant)
   }
 
+  /// From now on nothing reaches the nodes of the DHT. They keep their ports: who got one of them next might answer.
+  func cutOffNetwork() { cutOff.isOn.store(true, ordering: .relaxed) }
+
   /// Publishes records under a new key; the key.
   func publish(_ build: (SignedPacketBuilder) -> SignedPacketBuilder) async throws -> PublicKey {
     let keypair = Keypair()
@@ -98,6 +107,10 @@ struct RunningPKDNS {
     try await client.publish(packet)
     return keypair.publicKey
   }
+}
+
+private final class Switch: Sendable {
+  let isOn = Atomic<Bool>(false)
 }
 
 /// Lines of a log.

@@ -44,7 +44,7 @@ struct TransportTests {
         #expect(try await ask("www.example").addresses == ["192.0.2.1"])
         #expect(try await ask("nothing.key").header.responseCode == 3)
       }
-      for node in dns.testnet.nodes { try? await node.shutdown() }
+      dns.cutOffNetwork()
       for (transport, endpoint) in ways {
         let failed = try await dns.ask(Keypair().publicKey.z32, over: transport, at: endpoint)
         #expect(failed.header.responseCode == 2, "\(transport)")
