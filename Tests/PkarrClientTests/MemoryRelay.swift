@@ -190,6 +190,9 @@ final class ManualClock: Sendable {
     }
   }
 
+  /// How many have begun to sleep so far.
+  var sleeps: Int { state.withLock { $0.next } }
+
   /// Lets time pass.
   func advance(by duration: Duration) {
     let due = state.withLock { state in

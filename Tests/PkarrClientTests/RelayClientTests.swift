@@ -116,7 +116,7 @@ struct RelayClientTests {
     }
     let client = RelayClient(url, transport: transport, timeout: .seconds(2), clock: clock.clock)
     let late = Task { await Result { () async throws(RelayError) in try await client.resolve(key) } }
-    await eventually { gate.waiterCount == 1 }
+    await eventually { gate.waiterCount == 1 && clock.pending == [.seconds(2)] }
     clock.advance(by: .seconds(2))
     #expect(await late.value == .failure(.timeout))
     let cancelled = Task { await Result { () async throws(RelayError) in try await client.resolve(key) } }
