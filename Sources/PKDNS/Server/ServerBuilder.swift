@@ -121,7 +121,7 @@ struct ServerBuilder {
       var node = dht.isIsolated ? MainlineConfiguration.isolated() : MainlineConfiguration.ephemeralClient
       node.node.mode = .client
       // On a machine of one core, hundreds of searches must not keep answers waiting that are ready.
-      node.niceness = 5
+      node.niceness = 10
       node.bootstrap = dht.bootstrap ?? (dht.isIsolated ? [] : MainlineConfiguration.publicBootstrap)
       node.tableFile = dht.tableFile
       node.hostResolver = { try await hosts.endpoints($0) }

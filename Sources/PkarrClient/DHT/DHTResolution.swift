@@ -17,7 +17,7 @@ public struct DHTResolution: Sendable {
   private let node: MainlineNode
 
   init(_ items: MutableLookup, by node: MainlineNode, clock: ClientClock) {
-    lookup = Handle(items, clock: clock)
+    lookup = Handle(items, on: node.eventLoop, clock: clock)
     self.node = node
   }
 
@@ -67,10 +67,11 @@ public struct DHTResolution: Sendable {
     let progress: LookupProgress
     private let task: Task<Void, Never>
 
-    init(_ items: MutableLookup, clock: ClientClock) {
+    /// Follows the lookup on the node's loop, where its items come from.
+    init(_ items: MutableLookup, on loop: EventLoop, clock: ClientClock) {
       let progress = LookupProgress()
       self.progress = progress
-      task = Task {
+      task = Task(executorPreference: loop) {
         var selection = PacketSelection()
         do throws(QueryFailure) {
           for try await item in items {
