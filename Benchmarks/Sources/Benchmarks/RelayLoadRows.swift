@@ -29,22 +29,33 @@ enum RelayLoadRows {
 
   // MARK: - Packets that nobody has seen
 
-  /// Relay and DHT share one core, so that all that a packet causes is counted.
+  /// Relay and DHT share one core, so that all that a packet causes is counted. Rounds of a second, each with verifications
+  /// behind it: the clock of a core is not always the same.
   private static func putRows(_ list: RequestList) throws -> [Row] {
     let relay = try WebProcess("ours", program, ["--nodes", "10"], waitsForLine: true)
     defer { relay.stop() }
-    let before = relay.cpu(withoutThreads: ["mainline", "testnet"])
-    let busy = try list.run(.put, port: relay.words[0], connections: 64, seconds: 4)
-    let own = Double(relay.cpu(withoutThreads: ["mainline", "testnet"]) - before) / 1000 / busy.requests
-    let single = try list.run(.put, port: relay.words[0], connections: 1, seconds: 2)
+    let network: Set = ["mainline", "testnet"]
+    var (own, verification, rates, failures): ([Double], [Double], [Double], Double) = ([], [], [], 0)
+    var done = 0
+    for _ in 0..<5 {
+      let before = relay.cpu(withoutThreads: network)
+      let load = try list.run(.put, port: relay.words[0], connections: 64, seconds: 1, from: done)
+      own.append(Double(relay.cpu(withoutThreads: network) - before) / 1000 / load.requests)
+      verification.append(list.verificationMicroseconds())
+      rates.append(load.perSecond)
+      failures += load.failures
+      // What was on its way at the end of a round was sent.
+      done += Int(load.requests) + 64
+    }
+    let single = try list.run(.put, port: relay.words[0], connections: 1, seconds: 2, from: done)
     return [
       Row(
-        name: "CPU for one PUT, without the DHT", measured: own, unit: "µs",
-        peer: ("libsodium verify", list.verificationMicroseconds()), target: .ratio(atMost: 1.3)),
+        name: "CPU for one PUT, without the DHT", measured: median(own), unit: "µs",
+        peer: ("libsodium verify", median(verification)), target: .ratio(atMost: 1.3)),
       Row(
-        name: "PUT, 64 connections, with 10 nodes on one core", measured: busy.perSecond, unit: "/s",
+        name: "PUT, 64 connections, with 10 nodes on one core", measured: median(rates), unit: "/s",
         target: .atLeast(1200)),
-      Row(name: "of them refused", measured: busy.failures, unit: "", target: .atMost(0)),
+      Row(name: "of them refused", measured: failures, unit: "", target: .atMost(0)),
       Row(name: "PUT, one at a time, p50", measured: single.p50, unit: "ms", target: .atMost(5)),
     ]
   }

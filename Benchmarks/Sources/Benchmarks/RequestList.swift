@@ -55,13 +55,14 @@ struct RequestList {
     try Self.lua.write(toFile: script, atomically: true, encoding: .utf8)
   }
 
-  /// Takes the records in turn: `wrk … -- FILE METHOD PAYLOAD-LENGTH COUNT`; ends after COUNT answers (0: with the time).
+  /// Takes the records in turn: `wrk … -- FILE METHOD PAYLOAD-LENGTH COUNT FIRST`; ends after COUNT answers (0: with the
+  /// time).
   private static let lua = """
     local file, method, length, count, limit, size, index, answers
     function init(arguments)
       file = assert(io.open(arguments[1], "rb")):read("*a")
       method, length, limit = arguments[2], tonumber(arguments[3]), tonumber(arguments[4])
-      size, index, answers = 52 + length, 0, 0
+      size, index, answers = 52 + length, tonumber(arguments[5]), 0
       count = math.floor(#file / size)
       if limit > 0 then
         response = function()
@@ -86,15 +87,17 @@ struct RequestList {
 
   /// Puts or asks for the packets, one after another, on so many connections.
   ///
-  /// - Parameter limit: How many are used, each once; nil: as many as the time allows, then from the first one again.
+  /// - Parameters:
+  ///   - limit: How many are used, each once; nil: as many as the time allows, then from the first one again.
+  ///   - first: The one to begin with.
   func run(
-    _ method: Method, port: String, connections: Int, seconds: Int, atMost limit: Int? = nil
+    _ method: Method, port: String, connections: Int, seconds: Int, atMost limit: Int? = nil, from first: Int = 0
   ) throws -> Outcome {
     let text = try WebProcess.generate(
       "wrk",
       [
         "-t1", "-c\(connections)", "-d\(seconds)", "--timeout", "20", "-s", script, "http://127.0.0.1:\(port)/", "--",
-        records, method.rawValue, "\(payloadLength)", "\(limit ?? 0)",
+        records, method.rawValue, "\(payloadLength)", "\(limit ?? 0)", "\(first)",
       ])
     let figures = text.split(separator: "\n").first { $0.hasPrefix("figures") }?.split(separator: " ").compactMap {
       Double($0)
