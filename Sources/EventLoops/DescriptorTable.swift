@@ -81,22 +81,19 @@ struct DescriptorTable {
 
   func descriptor(_ watch: Watch) -> Int32? { isCurrent(watch) ? slots[Int(watch.slot)].descriptor : nil }
 
-  /// Forgets a descriptor and returns it; nil if it was forgotten before.
-  mutating func remove(_ watch: Watch) -> Int32? {
-    guard let descriptor = descriptor(watch) else { return nil }
+  /// Forgets a descriptor and returns it with its handler; nil if it was forgotten before.
+  mutating func remove(_ watch: Watch) -> (descriptor: Int32, handler: any DescriptorHandler)? {
+    guard let handler = handler(watch) else { return nil }
+    let descriptor = slots[Int(watch.slot)].descriptor
     slots[Int(watch.slot)].generation &+= 1
     slots[Int(watch.slot)].descriptor = -1
     slots[Int(watch.slot)].handler = nil
     vacant.append(watch.slot)
-    return descriptor
+    return (descriptor, handler)
   }
 
   /// Forgets all and returns their handlers.
   mutating func removeAll() -> [any DescriptorHandler] {
-    let handlers = slots.compactMap(\.handler)
-    for index in slots.indices where slots[index].handler != nil {
-      _ = remove(Watch(slot: UInt32(index), generation: slots[index].generation))
-    }
-    return handlers
+    slots.indices.compactMap { remove(Watch(slot: UInt32($0), generation: slots[$0].generation))?.handler }
   }
 }

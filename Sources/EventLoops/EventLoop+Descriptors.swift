@@ -30,7 +30,8 @@ extension EventLoop {
   /// Forgets a descriptor: its handler is not called any more, not even for what is ready already. *Loop only.*
   public func unwatch(_ watch: Watch) {
     requireLoop()
-    guard let descriptor = descriptors.remove(watch) else { return }
-    _ = linux_epoll_control(epoll, EPOLL_CTL_DEL, descriptor, 0, 0)
+    guard let (descriptor, handler) = descriptors.remove(watch) else { return }
+    // The handler may close the descriptor, and change the table, when it goes.
+    withExtendedLifetime(handler) { _ = linux_epoll_control(epoll, EPOLL_CTL_DEL, descriptor, 0, 0) }
   }
 }

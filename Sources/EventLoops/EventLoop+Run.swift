@@ -145,25 +145,32 @@ extension EventLoop {
     let task = asUnownedTaskExecutor()
     var left = limit
     while workHead < work.count, left > 0, left == limit || deadline == .max || MonotonicClock.now < deadline {
-      let item = work[workHead]
-      workHead += 1
       left -= 1
       if left % Self.itemsBetweenWakes == 0 { wakeOthers() }
-      switch item {
-      case .job(let job): job.runSynchronously(isolatedTo: serial, taskExecutor: task)
+      switch takeItem() {
+      case .isolated(let job): job.runSynchronously(isolatedTo: serial, taskExecutor: task)
+      case .unisolated(let job): job.runSynchronously(on: task)
       case .body(let body): body()
-      }
-      // Done closures must not be kept alive, and the front must not grow without end while the queue never empties.
-      if workHead == work.count || workHead == 4 * Self.jobsPerTurn {
-        if workHead == work.count {
-          work.removeAll(keepingCapacity: work.capacity <= 4 * Self.jobsPerTurn)
-        } else {
-          work.removeFirst(workHead)
-        }
-        workHead = 0
+      case .taken: break
       }
     }
     wakeOthers()
+  }
+
+  /// Takes the first item out: what it holds goes when it has been run, and may give the loop work then.
+  private func takeItem() -> Work {
+    let item = work[workHead]
+    work[workHead] = .taken
+    workHead += 1
+    // The front must not grow without end while the queue never empties.
+    if workHead == work.count {
+      work.removeAll(keepingCapacity: work.capacity <= 4 * Self.jobsPerTurn)
+      workHead = 0
+    } else if workHead == 4 * Self.jobsPerTurn {
+      work.removeFirst(workHead)
+      workHead = 0
+    }
+    return item
   }
 
   // MARK: - The end

@@ -12,8 +12,13 @@ import Synchronization
 /// thread. A loop that was started lives until it is stopped.
 public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   enum Work {
-    case job(UnownedJob)
+    /// A piece of a task that is isolated to an actor of this loop.
+    case isolated(UnownedJob)
+    /// A piece of a task that prefers this loop and is isolated to nobody.
+    case unisolated(UnownedJob)
     case body(@Sendable () -> Void)
+    /// In the place of what has been taken out.
+    case taken
   }
 
   enum Phase {
@@ -49,12 +54,14 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   private let thread = Atomic<UInt>(0)
 
   // Loop only from here on.
-  var work: [Work] = []
-  var workHead = 0
+  /// What is to be run, from ``workHead`` on. Nothing with a life of its own is ever destroyed in there, and so nobody can want
+  /// to change these while they are being changed: the checks for that at run time are left out.
+  @exclusivity(unchecked) var work: [Work] = []
+  @exclusivity(unchecked) var workHead = 0
   var timers = TimerHeap<TimerAction>()
   var descriptors = DescriptorTable()
   /// Those who got work from this loop in this turn and may be asleep.
-  var sleepers: [any Wakeable] = []
+  @exclusivity(unchecked) var sleepers: [any Wakeable] = []
   /// Nobody will look at descriptors and timers any more.
   var isEnding = false
   /// Buffers that all datagram sockets of the loop share.
@@ -115,8 +122,15 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
 
   // MARK: Executor
 
-  /// Runs a job on the loop, after those given before from the same thread.
-  public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
+  /// Runs a job of an actor on the loop, after those given before from the same thread.
+  public func enqueue(_ job: consuming ExecutorJob) { add(.isolated(UnownedJob(job))) }
+
+  /// Runs a job that no actor isolates on the loop, after those given before from the same thread.
+  ///
+  /// Were it run as if it were isolated, each of its calls to a function without isolation would leave that, and be a job of
+  /// its own.
+  @_implements(TaskExecutor,enqueue(_:))
+  public func enqueueUnisolated(_ job: consuming ExecutorJob) { add(.unisolated(UnownedJob(job))) }
 
   /// For `unownedExecutor` of actors that live on this loop.
   public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }

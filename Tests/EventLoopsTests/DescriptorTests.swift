@@ -70,6 +70,39 @@ struct DescriptorTests {
     }
   }
 
+  /// Unwatches another one when it goes.
+  private final class LastWill: DescriptorHandler {
+    private let descriptor = eventfd(0, Int32(EFD_NONBLOCK))
+    private let loop: EventLoop
+    private let other: TestDescriptor
+
+    init(_ loop: EventLoop, _ other: TestDescriptor) {
+      self.loop = loop
+      self.other = other
+    }
+
+    deinit {
+      other.unwatch()
+      close(descriptor)
+    }
+
+    func watch() throws -> Watch { try loop.watch(descriptor, for: .reading, handler: self) }
+    func descriptorReady(_ readiness: Readiness) {}
+    func eventLoopStopped() {}
+  }
+
+  @Test("a handler that goes with its watch may unwatch others")
+  func lastWill() async throws {
+    try await withLoop { loop in
+      try await loop.value {
+        let other = TestDescriptor(loop) { _ in }
+        try other.watch()
+        loop.unwatch(try LastWill(loop, other).watch())
+        #expect(loop.descriptors.descriptor(try #require(other.watched)) == nil)
+      }
+    }
+  }
+
   @Test("a handler may remove itself, and removing twice does nothing")
   func removesItself() async throws {
     try await withLoop { loop in

@@ -74,6 +74,31 @@ struct EventLoopTests {
     }
   }
 
+  /// Gives its loop work when it goes.
+  private final class LastWill: Sendable {
+    let loop: EventLoop
+    let counter: Counter
+
+    init(_ loop: EventLoop, _ counter: Counter) {
+      self.loop = loop
+      self.counter = counter
+    }
+
+    deinit { loop.execute { [counter] in counter.add() } }
+  }
+
+  @Test("what goes together with a closure that was run may give the loop work")
+  func lastWill() async throws {
+    try await withLoop { loop in
+      let counter = Counter()
+      for _ in 0..<10 {
+        let will = LastWill(loop, counter)
+        loop.execute { _ = will.counter }
+      }
+      await counter.reaches(10)
+    }
+  }
+
   @Test("no wake-up is lost when eight threads give work to a loop that falls asleep all the time")
   func wakeUps() async throws {
     try await withLoop { loop in

@@ -67,7 +67,7 @@ enum RelayLoadRows {
     let second = try WebProcess("ours", program, ["--bootstrap", first.words[3]], waitsForLine: true)
     defer { second.stop() }
     let puts = try list.run(.put, port: first.words[0], connections: 16, seconds: 4)
-    let gets = try list.run(.get, port: second.words[0], connections: 1, seconds: 60, atMost: Int(puts.requests) / 2)
+    let gets = try list.run(.get, port: second.words[0], connections: 1, seconds: 15, atMost: Int(puts.requests) / 2)
     return [
       Row(name: "GET miss, 50 nodes, p50", measured: gets.p50, unit: "ms", target: .atMost(3)),
       Row(name: "GET miss, 50 nodes, p99", measured: gets.p99, unit: "ms", target: .atMost(20)),

@@ -50,10 +50,9 @@ public struct HTTPRouter: Sendable {
 
   /// Answers a request.
   public nonisolated(nonsending) func respond(to request: HTTPRequest) async throws -> HTTPResponse {
-    let path = request.target.path
-    let hasEscapes = path.utf8.contains(UInt8(ascii: "%"))
+    let path = RoutePath(request.target.path)
     for route in routes {
-      guard let parameters = route.pattern.match(path, hasEscapes: hasEscapes) else { continue }
+      guard let parameters = route.pattern.match(path) else { continue }
       let method = request.method == .head ? HTTPMethod.get : request.method
       guard
         let entry = route.handlers.first(where: { $0.method == request.method })
@@ -103,31 +102,56 @@ struct RoutePattern: Equatable, Sendable {
   }
 
   /// What the placeholders stand for if the path fits; a broken escape fits nothing.
-  func match(_ path: String, hasEscapes: Bool) -> RouteParameters? {
-    let utf8 = path.utf8
-    guard utf8.first == UInt8(ascii: "/") else { return nil }
+  func match(_ path: RoutePath) -> RouteParameters? {
     var parameters = RouteParameters()
-    var start = utf8.index(after: utf8.startIndex)
     for (index, segment) in segments.enumerated() {
-      if case .rest(let name) = segment {
-        parameters.values.append((name, String(path[start...])))
-        return parameters
-      }
-      let end = utf8[start...].firstIndex(of: UInt8(ascii: "/")) ?? utf8.endIndex
-      let part = path[start..<end]
+      guard index < path.segments.count else { return nil }
+      let part = path.segments[index]
       switch segment {
       case .literal(let text):
-        guard part == text || (hasEscapes && PercentEncoding.decode(part) == text) else { return nil }
+        guard part == text || (path.hasEscapes && PercentEncoding.decode(part) == text) else { return nil }
       case .one(let name):
-        guard !part.isEmpty, let value = hasEscapes ? PercentEncoding.decode(part) : String(part) else { return nil }
+        guard !part.isEmpty, let value = path.hasEscapes ? PercentEncoding.decode(part) : String(part) else {
+          return nil
+        }
         parameters.values.append((name, value))
-      case .rest: break
+      case .rest(let name):
+        parameters.values.append((name, String(path.text[part.startIndex...])))
+        return parameters
       }
-      let isLast = index == segments.count - 1
-      if isLast { return end == utf8.endIndex ? parameters : nil }
-      guard end != utf8.endIndex else { return nil }
-      start = utf8.index(after: end)
     }
-    return nil
+    return path.segments.count == segments.count ? parameters : nil
+  }
+}
+
+/// A path cut at its slashes, once for all patterns.
+struct RoutePath {
+  let text: String
+  /// What is between the slashes; none if the path does not begin with one.
+  let segments: [Substring]
+  let hasEscapes: Bool
+
+  init(_ text: String) {
+    var text = text
+    var hasEscapes = false
+    var slashes: [Int] = []
+    text.withUTF8 { bytes in
+      for (offset, byte) in bytes.enumerated() {
+        if byte == UInt8(ascii: "/") { slashes.append(offset) }
+        if byte == UInt8(ascii: "%") { hasEscapes = true }
+      }
+    }
+    self.text = text
+    self.hasEscapes = hasEscapes
+    guard slashes.first == 0 else {
+      segments = []
+      return
+    }
+    let utf8 = text.utf8
+    segments = slashes.indices.map { number in
+      let end = number + 1 < slashes.count ? slashes[number + 1] : utf8.count
+      return text[
+        utf8.index(utf8.startIndex, offsetBy: slashes[number] + 1)..<utf8.index(utf8.startIndex, offsetBy: end)]
+    }
   }
 }
