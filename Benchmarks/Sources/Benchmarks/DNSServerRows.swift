@@ -5,9 +5,9 @@ import Mainline
 import Pkarr
 import PkarrClient
 
-/// `pubky dns` against unbound and dnsdist, each on one core, answering from its cache: CPU for one query, in turns, over each
-/// transport. The load generators are dnsperf and h2load on the other core. All three forward to one more unbound, which
-/// knows the ordinary names and, for the peers, those of keys; ours finds keys in a DHT in this process.
+/// `pubky dns` against unbound, dnsdist and knot-resolver, each on one core, answering from its cache: CPU for one query, in
+/// turns, over each transport. The load generators are dnsperf and h2load on the other core. All forward to one more unbound,
+/// which knows the ordinary names and, for the peers, those of keys; ours finds keys in a DHT in this process.
 enum DNSServerRows {
   private static let rounds = 4
   private static let seconds = 4
@@ -33,7 +33,8 @@ enum DNSServerRows {
     try writeQueries(names, folder)
     try makeCertificate(folder)
     let upstream = try WebProcess(
-      "upstream", "/usr/sbin/unbound", ["-d", "-c", try upstreamSettings(names, folder)], waitsForLine: false)
+      "upstream", "/usr/sbin/unbound",
+      ["-d", "-c", try upstreamSettings((0..<ordinaryNames).map(ordinaryName) + names, folder)], waitsForLine: false)
     defer { upstream.stop() }
     let servers = [
       Server(
@@ -50,6 +51,11 @@ enum DNSServerRows {
           "dnsdist", "/usr/bin/dnsdist",
           ["--supervised", "--disable-syslog", "-C", try dnsdistSettings(folder)], waitsForLine: false),
         port: 5311, tls: 5312, https: 5313),
+      Server(
+        process: try WebProcess(
+          "knot-resolver", "/usr/sbin/kresd", ["-n", "-q", "-c", try resolverSettings(folder), folder.path],
+          waitsForLine: false),
+        port: 5321, tls: 5322, https: 5323),
     ]
     defer { for server in servers { server.process.stop() } }
     for server in servers { try warm(server, folder) }
@@ -63,9 +69,9 @@ enum DNSServerRows {
   private static func measure(_ servers: [Server], _ folder: URL) throws -> [Row] {
     var rows: [Row] = []
     // dnsdist 1.7 stalls when queries are pipelined on TCP, so it has one at a time there.
-    let modes: [(name: String, file: String, mode: String, limits: (unbound: Double, dnsdist: Double))] = [
-      ("UDP, ordinary names", "icann", "udp", (0.8, 0.8)), ("UDP, names of keys", "keys", "udp", (0.8, 0.8)),
-      ("TCP, ordinary names", "icann", "tcp", (1, 1)), ("TLS, ordinary names", "icann", "dot", (1, 1)),
+    let modes: [(name: String, file: String, mode: String, limits: [Double?])] = [
+      ("UDP, ordinary names", "icann", "udp", [0.8, 0.8, nil]), ("UDP, names of keys", "keys", "udp", [0.8, 0.8, nil]),
+      ("TCP, ordinary names", "icann", "tcp", [1, 1, 1]), ("TLS, ordinary names", "icann", "dot", [1, 1, 1]),
     ]
     for mode in modes {
       var figures = servers.map { _ in [Double]() }
@@ -75,7 +81,7 @@ enum DNSServerRows {
           figures[index].append(try load(server, mode.file, mode.mode, outstanding, folder))
         }
       }
-      rows += compare("cached answer over \(mode.name)", figures, [mode.limits.unbound, mode.limits.dnsdist])
+      rows += compare("cached answer over \(mode.name)", figures, mode.limits)
     }
     var figures = servers.map { _ in [Double]() }
     for _ in 0..<rounds {
@@ -87,13 +93,13 @@ enum DNSServerRows {
           ).microseconds)
       }
     }
-    rows += compare("cached answer over HTTPS (HTTP/2, GET)", figures, [nil, 1.1])
+    rows += compare("cached answer over HTTPS (HTTP/2, GET)", figures, [nil, 1.1, nil])
     rows.append(Row(name: "memory after all that", measured: servers[0].process.memory.resident / 1e6, unit: "MB"))
     return rows
   }
 
   private static func compare(_ name: String, _ figures: [[Double]], _ limits: [Double?]) -> [Row] {
-    ["unbound", "dnsdist"].enumerated().map { index, peer in
+    ["unbound", "dnsdist", "knot-resolver"].enumerated().map { index, peer in
       Row(
         name: "CPU for one \(name)", measured: median(figures[0]), unit: "µs", peer: (peer, median(figures[index + 1])),
         target: limits[index].map { .ratio(atMost: $0) } ?? .none)
@@ -185,122 +191,5 @@ enum DNSServerRows {
     process.standardError = FileHandle.nullDevice
     try process.run()
     process.waitUntilExit()
-  }
-
-  private static func write(_ name: String, _ text: String, _ folder: URL) throws -> String {
-    let file = folder.appending(path: name)
-    try text.write(to: file, atomically: true, encoding: .utf8)
-    return file.path
-  }
-
-  // MARK: - Settings
-
-  private static func ourSettings(_ testnet: Testnet, _ folder: URL) throws -> String {
-    let path = folder.path
-    let bootstrap = testnet.bootstrap.map { "\"\($0)\"" }.joined(separator: ", ")
-    return try write(
-      "ours.toml",
-      """
-      [general]
-      socket = "127.0.0.1:5331"
-      forward = "127.0.0.1:5399"
-      [dns]
-      query_rate_limit = 0
-      stream_rate_limit = 0
-      response_rate_limit = 0
-      icann_cache_mb = 100
-      [dht]
-      network = "isolated"
-      bootstrap = [\(bootstrap)]
-      relays = []
-      dht_query_rate_limit = 0
-      [streams]
-      connections_per_address = 0
-      [tls]
-      listen = "127.0.0.1:5332"
-      certificate = "\(path)/cert.pem"
-      key = "\(path)/key.pem"
-      [https]
-      listen = "127.0.0.1:5333"
-
-      """, folder)
-  }
-
-  private static func upstreamSettings(_ names: [String], _ folder: URL) throws -> String {
-    var lines = [
-      "server:", "interface: 127.0.0.1@5399", "access-control: 127.0.0.0/8 allow", "num-threads: 1", "username: \"\"",
-      "chroot: \"\"", "pidfile: \"\"", "do-daemonize: no", "use-syslog: no", "verbosity: 0",
-      "module-config: \"iterator\"", "directory: \"\(folder.path)\"", "local-zone: \".\" static",
-      "rrset-roundrobin: no",
-    ]
-    for name in (0..<ordinaryNames).map(ordinaryName) + names {
-      lines.append("local-data: \"\(name). 86400 IN A 10.1.2.3\"")
-    }
-    lines += ["remote-control:", "control-enable: no", ""]
-    return try write("upstream.conf", lines.joined(separator: "\n"), folder)
-  }
-
-  private static func unboundSettings(_ folder: URL) throws -> String {
-    let path = folder.path
-    return try write(
-      "unbound.conf",
-      """
-      server:
-        directory: "\(path)"
-        username: ""
-        chroot: ""
-        pidfile: ""
-        do-daemonize: no
-        use-syslog: no
-        verbosity: 0
-        num-threads: 1
-        interface: 127.0.0.1@5301
-        interface: 127.0.0.1@5302
-        interface: 127.0.0.1@5303
-        tls-port: 5302
-        https-port: 5303
-        http-max-streams: 200
-        tls-service-key: "\(path)/key.pem"
-        tls-service-pem: "\(path)/cert.pem"
-        access-control: 127.0.0.0/8 allow
-        do-not-query-localhost: no
-        do-ip6: no
-        module-config: "iterator"
-        msg-cache-size: 100m
-        rrset-cache-size: 200m
-        msg-cache-slabs: 1
-        rrset-cache-slabs: 1
-        infra-cache-slabs: 1
-        incoming-num-tcp: 200
-        outgoing-range: 4096
-        num-queries-per-thread: 2048
-        so-rcvbuf: 4m
-        so-sndbuf: 4m
-        minimal-responses: yes
-        rrset-roundrobin: no
-      forward-zone:
-        name: "."
-        forward-addr: 127.0.0.1@5399
-      remote-control:
-        control-enable: no
-
-      """, folder)
-  }
-
-  private static func dnsdistSettings(_ folder: URL) throws -> String {
-    let path = folder.path
-    return try write(
-      "dnsdist.conf",
-      """
-      setACL({'127.0.0.0/8'})
-      setLocal('127.0.0.1:5311')
-      addTLSLocal('127.0.0.1:5312', '\(path)/cert.pem', '\(path)/key.pem')
-      addDOHLocal('127.0.0.1:5313', '\(path)/cert.pem', '\(path)/key.pem', '/dns-query')
-      setSecurityPollSuffix('')
-      setVerboseHealthChecks(false)
-      newServer({address='127.0.0.1:5399', healthCheckMode='up'})
-      getPool(''):setCache(newPacketCache(200000, {maxTTL=86400, minTTL=0, numberOfShards=1, keepStaleData=false}))
-
-      """, folder)
   }
 }
