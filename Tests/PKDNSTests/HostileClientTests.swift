@@ -169,8 +169,14 @@ struct HostileDNSClientTests {
         for (number, key) in keys.enumerated() {
           let name = try DomainName(key.z32)
           group.addTask {
-            guard case .answer(let bytes, _) = await client.answer(to: UpstreamQuestion(name, .a)) else { return false }
-            return try Message(parsing: bytes).addresses == ["203.0.113.\(number)"]
+            // Nodes that a busy machine keeps from answering count as silent; who hears that asks again.
+            for _ in 0..<60 {
+              guard case .answer(let bytes, _) = await client.answer(to: UpstreamQuestion(name, .a)) else { break }
+              let answer = try Message(parsing: bytes)
+              if answer.header.responseCode != 2 { return answer.addresses == ["203.0.113.\(number)"] }
+              try await Task.sleep(for: .seconds(1))
+            }
+            return false
           }
           if number % 10 == 0 {
             let cached = try DomainName("www.example")
