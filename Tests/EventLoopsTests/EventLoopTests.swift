@@ -74,6 +74,23 @@ struct EventLoopTests {
     }
   }
 
+  private nonisolated func unisolated() async {}
+
+  @Test("a task that prefers the loop calls functions without isolation at once, not as jobs behind others")
+  func unisolatedCalls() async throws {
+    try await withLoop { loop in
+      let others = Counter()
+      let before = await Task(executorPreference: loop) {
+        loop.execute { others.add() }
+        await unisolated()
+        await unisolated()
+        return others.value
+      }.value
+      #expect(before == 0)
+      await others.reaches(1)
+    }
+  }
+
   /// Gives its loop work when it goes.
   private final class LastWill: Sendable {
     let loop: EventLoop

@@ -1,9 +1,9 @@
 import Addresses
 import Cryptography
-import EventLoops
 import MainlineProtocol
 import Testing
 
+@testable import EventLoops
 @testable import Mainline
 
 @Suite("Mainline node")
@@ -26,6 +26,15 @@ struct MainlineNodeTests {
     for node in [first, second, third] { try await node.shutdown() }
     // The ports are free again; other tests may have taken one of them meanwhile, but hardly all.
     #expect([first, second, third].contains { (try? UDPSocket(boundTo: $0.endpoint)) != nil })
+  }
+
+  @Test("the thread of a node gathers work, with the niceness that was asked for")
+  func priority() async throws {
+    var configuration = MainlineConfiguration.isolated()
+    configuration.niceness = 10
+    let node = try await MainlineNode(configuration)
+    #expect(node.eventLoop.priority == ThreadPriority(.gathering, niceness: 10))
+    try await node.shutdown()
   }
 
   @Test("a node with two families has a socket, an id and a table for each, on the same port if that is free")

@@ -33,7 +33,9 @@ enum DNSMissRows {
       keys.append(keypair.publicKey.z32)
     }
     let upstream = try WebProcess(
-      "upstream", "/usr/sbin/unbound", ["-d", "-c", try upstreamSettings(folder)], waitsForLine: false)
+      "upstream", "/usr/sbin/unbound",
+      ["-d", "-c", try DNSServerRows.upstreamSettings((0..<cachedNames).map(name), port: upstreamPort, folder)],
+      waitsForLine: false)
     defer { upstream.stop() }
     let settings = try ourSettings(testnet, folder)
     var rows: [Row] = []
@@ -145,7 +147,7 @@ enum DNSMissRows {
 
   private static func ourSettings(_ testnet: Testnet, _ folder: URL) throws -> String {
     let bootstrap = testnet.bootstrap.map { "\"\($0)\"" }.joined(separator: ", ")
-    return try write(
+    return try DNSServerRows.write(
       "ours.toml",
       """
       [general]
@@ -161,23 +163,6 @@ enum DNSMissRows {
       dht_query_rate_limit = 0
 
       """, folder)
-  }
-
-  private static func upstreamSettings(_ folder: URL) throws -> String {
-    var lines = [
-      "server:", "interface: 127.0.0.1@\(upstreamPort)", "access-control: 127.0.0.0/8 allow", "num-threads: 1",
-      "username: \"\"", "chroot: \"\"", "pidfile: \"\"", "do-daemonize: no", "use-syslog: no", "verbosity: 0",
-      "module-config: \"iterator\"", "directory: \"\(folder.path)\"", "local-zone: \".\" static",
-    ]
-    for number in 0..<cachedNames { lines.append("local-data: \"\(name(number)). 86400 IN A 10.1.2.3\"") }
-    lines += ["remote-control:", "control-enable: no", ""]
-    return try write("upstream.conf", lines.joined(separator: "\n"), folder)
-  }
-
-  private static func write(_ name: String, _ text: String, _ folder: URL) throws -> String {
-    let file = folder.appending(path: name)
-    try text.write(to: file, atomically: true, encoding: .utf8)
-    return file.path
   }
 }
 

@@ -34,16 +34,16 @@ extension DNSServerRows {
       """, folder)
   }
 
-  static func upstreamSettings(_ names: [String], _ folder: URL) throws -> String {
+  /// An unbound that knows an address of each name and nothing else.
+  static func upstreamSettings(_ names: [String], port: Int = 5399, _ folder: URL) throws -> String {
     var lines = [
-      "server:", "interface: 127.0.0.1@5399", "access-control: 127.0.0.0/8 allow", "num-threads: 1", "username: \"\"",
+      "server:", "interface: 127.0.0.1@\(port)", "access-control: 127.0.0.0/8 allow", "num-threads: 1",
+      "username: \"\"",
       "chroot: \"\"", "pidfile: \"\"", "do-daemonize: no", "use-syslog: no", "verbosity: 0",
       "module-config: \"iterator\"", "directory: \"\(folder.path)\"", "local-zone: \".\" static",
       "rrset-roundrobin: no",
     ]
-    for name in names {
-      lines.append("local-data: \"\(name). 86400 IN A 10.1.2.3\"")
-    }
+    for name in names { lines.append("local-data: \"\(name). 86400 IN A 10.1.2.3\"") }
     lines += ["remote-control:", "control-enable: no", ""]
     return try write("upstream.conf", lines.joined(separator: "\n"), folder)
   }
@@ -132,7 +132,8 @@ extension DNSServerRows {
       """, folder)
   }
 
-  private static func write(_ name: String, _ text: String, _ folder: URL) throws -> String {
+  /// Writes a file; its path.
+  static func write(_ name: String, _ text: String, _ folder: URL) throws -> String {
     let file = folder.appending(path: name)
     try text.write(to: file, atomically: true, encoding: .utf8)
     return file.path
