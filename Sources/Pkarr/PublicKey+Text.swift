@@ -25,6 +25,7 @@ extension PublicKey {
   private static func keyLabel(in utf8: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     var text = utf8
     func isLong() -> Bool { text.count > textLength }
+    guard isLong() else { return text }
 
     // A bare `KEY:PORT` or `KEY/a:b` loses its key in the first step. That is the network's rule.
     if isLong(), let scheme = text.firstIndex(of: UInt8(ascii: ":")) { text = text[(scheme + 1)...] }

@@ -1,7 +1,9 @@
 /// Base-32 text in the alphabets of this stack: five bits a character, most significant first, no padding characters.
 public struct Base32: Sendable {
-  @usableFromInline let alphabet: [UInt8]
-  @usableFromInline let values: [UInt8]
+  /// The character of each of the 32 values.
+  private let alphabet: [UInt8]
+  /// The value of each of the 256 bytes; above 31 for those outside of the alphabet.
+  private let values: [UInt8]
 
   /// z-base-32, lower case only: the text form of public keys.
   public static let z = Base32(alphabet: "ybndrfg8ejkmcpqxot1uwisza345h769")
@@ -18,25 +20,7 @@ public struct Base32: Sendable {
   /// The text of `bytes`: ⌈8n/5⌉ characters, the last group padded with zero bits.
   @inlinable
   public func encode(_ bytes: some Collection<UInt8>) -> String {
-    String(unsafeUninitializedCapacity: (bytes.count * 8 + 4) / 5) { buffer in
-      var position = 0
-      var bits: UInt32 = 0
-      var held = 0
-      for byte in bytes {
-        bits = bits << 8 | UInt32(byte)
-        held += 8
-        while held >= 5 {
-          held -= 5
-          buffer[position] = alphabet[Int(bits >> UInt32(held) & 31)]
-          position += 1
-        }
-      }
-      if held > 0 {
-        buffer[position] = alphabet[Int(bits << UInt32(5 - held) & 31)]
-        position += 1
-      }
-      return position
-    }
+    bytes.withContiguousStorageIfAvailable(text(of:)) ?? Array(bytes).withUnsafeBufferPointer(text(of:))
   }
 
   /// The ⌊5n/8⌋ bytes that `text` spells; nil if it holds a character outside of the alphabet.
@@ -51,20 +35,60 @@ public struct Base32: Sendable {
   /// Left-over bits are dropped as in ``decode(_:)``.
   @inlinable
   public func decode(utf8 text: some Collection<UInt8>) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.count / 8 * 5 + 5)
-    var bits: UInt32 = 0
-    var held = 0
-    for character in text {
-      let value = values[Int(character)]
-      guard value != .max else { return nil }
-      bits = bits << 5 | UInt32(value)
-      held += 5
-      if held >= 8 {
-        held -= 8
-        bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(held)))
+    text.withContiguousStorageIfAvailable(bytes(of:)) ?? Array(text).withUnsafeBufferPointer(bytes(of:))
+  }
+
+  // MARK: - Five bytes are eight characters
+
+  @usableFromInline
+  func text(of bytes: UnsafeBufferPointer<UInt8>) -> String {
+    let length = (bytes.count * 8 + 4) / 5
+    return String(unsafeUninitializedCapacity: length) { text in
+      alphabet.withUnsafeBufferPointer { alphabet in
+        // Groups of a known size become code without loops.
+        @inline(__always)
+        func spell(_ count: Int, at group: Int) {
+          var bits: UInt64 = 0
+          for offset in 0..<count { bits |= UInt64(bytes[group * 5 + offset]) << UInt64(32 - 8 * offset) }
+          for offset in 0..<(count * 8 + 4) / 5 {
+            text[group * 8 + offset] = alphabet[Int(bits >> UInt64(35 - 5 * offset) & 31)]
+          }
+        }
+        let (groups, rest) = bytes.count.quotientAndRemainder(dividingBy: 5)
+        for group in 0..<groups { spell(5, at: group) }
+        spell(rest, at: groups)
       }
+      return length
     }
-    return bytes
+  }
+
+  @usableFromInline
+  func bytes(of text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+    var isSpelled = true
+    let length = text.count * 5 / 8
+    let bytes = [UInt8](unsafeUninitializedCapacity: length) { bytes, initialized in
+      // All bits that any value has: one above the lowest five shows a character that is none.
+      var seen: UInt64 = 0
+      values.withUnsafeBufferPointer { values in
+        @inline(__always)
+        func read(_ count: Int, at group: Int) {
+          var bits: UInt64 = 0
+          for offset in 0..<count {
+            let value = UInt64(values[Int(text[group * 8 + offset])])
+            seen |= value
+            bits |= value << UInt64(35 - 5 * offset)
+          }
+          for offset in 0..<count * 5 / 8 {
+            bytes[group * 5 + offset] = UInt8(truncatingIfNeeded: bits >> UInt64(32 - 8 * offset))
+          }
+        }
+        let (groups, rest) = text.count.quotientAndRemainder(dividingBy: 8)
+        for group in 0..<groups { read(8, at: group) }
+        read(rest, at: groups)
+      }
+      isSpelled = seen < 32
+      initialized = length
+    }
+    return isSpelled ? bytes : nil
   }
 }

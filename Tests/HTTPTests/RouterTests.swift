@@ -8,6 +8,7 @@ struct RouterTests {
     var router = HTTPRouter()
     router.on(.get, "/") { _, _ in .text("root") }
     router.on(.get, "/health") { _, _ in .text("health") }
+    router.on(.get, "/caf\u{e9}") { _, _ in .text("coffee") }
     router.on(.get, "/{key}") { _, parameters in .text("get \(parameters["key"] ?? "")") }
     router.on(.put, "/{key}") { _, parameters in .text("put \(parameters["key"] ?? "")") }
     router.on(.get, "/{key}/events") { _, parameters in .text("events of \(parameters["key"] ?? "")") }
@@ -25,7 +26,7 @@ struct RouterTests {
     "a path leads to the first pattern that fits, its placeholders decoded",
     arguments: [
       ("/", "root"), ("/health", "health"), ("/hea%6Cth", "health"), ("/k1?policy=x", "get k1"),
-      ("/a%20b%2Fc", "get a b/c"),
+      ("/a%20b%2Fc", "get a b/c"), ("/caf%C3%A9", "coffee"), ("/cafe%CC%81", "get cafe\u{301}"),
       ("/k1/events", "events of k1"), ("/files/a/b%20c", "file a/b%20c"), ("/files/", "file "),
     ])
   func matching(target: String, text: String) async throws {

@@ -128,7 +128,7 @@ struct RelayFixture {
   let network = ScriptedNetwork()
   let cache: any PacketCache
   let core: RelayCore
-  let handler: HTTPHandler
+  let dispatcher: HTTPDispatcher
 
   init(
     cache: any PacketCache = MemoryCache(capacity: 100), configure: (inout RelayConfiguration) -> Void = { _ in }
@@ -140,7 +140,7 @@ struct RelayFixture {
     core = RelayCore(
       configuration, network: network, cache: cache, limiters: RelayLimiters(configuration.rateLimiter),
       counter: RelayCounter(), loops: [], version: "1.2.3", log: ServiceLog(.silent))
-    handler = core.handler.frontHandler(servesAdmin: configuration.admin.listen == nil)
+    dispatcher = core.handler.frontDispatcher(servesAdmin: configuration.admin.listen == nil)
   }
 
   /// Answers a request as a server would.
@@ -151,7 +151,10 @@ struct RelayFixture {
     var context = HTTPRequestContext()
     context.peer = client.map { Endpoint($0, port: 4711) }
     let request = HTTPRequest(method, target, fields: fields, body: body, context: context)
-    return try await handler(request)
+    return switch dispatcher(request) {
+    case .response(let response): response
+    case .handler(let handler): try await handler(request)
+    }
   }
 
   func get(_ key: PublicKey, _ policy: ResolvePolicy? = nil, fields: HTTPFields = HTTPFields()) async throws

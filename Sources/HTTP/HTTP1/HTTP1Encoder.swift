@@ -98,13 +98,7 @@ enum HTTP1Encoder {
   private enum Place { case request, response, trailers }
 
   private static func append(_ fields: HTTPFields, for place: Place, _ bytes: inout [UInt8]) {
-    fields.forEachBytes { name, value in
-      if isWrittenHere(name, place) { return }
-      bytes.append(contentsOf: name)
-      bytes.append(": ")
-      bytes.append(contentsOf: value)
-      bytes.append("\r\n")
-    }
+    fields.appendLines(to: &bytes) { isWrittenHere($0, place) }
   }
 
   @inline(__always)

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Searches bytes eight at a time.
 enum OctetScan {
   private static let ones: UInt64 = 0x0101_0101_0101_0101
@@ -41,6 +43,13 @@ enum OctetScan {
       index += 1
     }
     return end
+  }
+
+  /// Where a byte stands first, from an index on; nil if it does not.
+  @inline(__always)
+  static func first(_ byte: UInt8, in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+    guard start < bytes.count, let base = bytes.baseAddress else { return nil }
+    return memchr(base + start, Int32(byte), bytes.count - start).map { UnsafeRawPointer($0) - base }
   }
 
   /// True for what must not stand in a field value: control characters, except tabs (RFC 9110 §5.5).

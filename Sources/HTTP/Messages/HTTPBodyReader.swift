@@ -34,7 +34,10 @@ public struct HTTPBodyReader: Sendable {
   ///
   /// Throws `HTTPError.connectionClosed` if the body ends too early, `.malformed`, `.tooLarge` if it is longer than the
   /// route allows, `.timedOut` if the other side stalls, and `.connectionClosed` as well if the task is cancelled.
-  public func read() async throws(HTTPError) -> [UInt8]? { try await pipe.read() }
+  public func read() async throws(HTTPError) -> [UInt8]? {
+    if let ready = pipe.readAtOnce() { return try ready.get() }
+    return try await pipe.read()
+  }
 
   /// The whole body.
   ///
@@ -118,7 +121,10 @@ final class BodyPipe: @unchecked Sendable {
 
   private func applyLimit(_ bytes: UInt64) {
     limit = min(limit, bytes)
-    if max(deliveredBytes, announcedLength ?? 0) > limit { fail(.tooLarge(limit: Int(clamping: limit))) }
+    guard max(deliveredBytes, announcedLength ?? 0) > limit else { return }
+    // All of it may be here already.
+    hasEnded = false
+    fail(.tooLarge(limit: Int(clamping: limit)))
   }
 
   // MARK: - The connection's side
@@ -161,9 +167,12 @@ final class BodyPipe: @unchecked Sendable {
 
   // MARK: - The reader's side
 
+  /// What there is for who reads on the loop; nil if he must wait.
+  func readAtOnce() -> Result<[UInt8]?, HTTPError>? { loop?.isOnLoop ?? true ? takeReady() : nil }
+
+  /// Waits if need be.
   func read() async throws(HTTPError) -> [UInt8]? {
-    guard let loop else { return takePiece() }
-    if loop.isOnLoop, let ready = takeReady() { return try ready.get() }
+    guard let loop else { return nil }
     let result = await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
         if loop.isOnLoop { wait(continuation) } else { loop.execute { self.wait(continuation) } }

@@ -16,6 +16,17 @@ public struct HTTPFields: Sendable {
     var valueStart: UInt32
     var valueLength: UInt32
 
+    /// Where the field lies if its bytes are a line of HTTP/1.1: name, colon, one space, value, line end.
+    @inline(__always)
+    func line(in bytes: UnsafeRawBufferPointer) -> Range<Int>? {
+      let (nameEnd, valueEnd) = (Int(nameStart) + Int(nameLength), Int(valueStart) + Int(valueLength))
+      guard Int(valueStart) == nameEnd + 2, valueEnd + 2 <= bytes.count,
+        bytes[nameEnd] == UInt8(ascii: ":"), bytes[nameEnd + 1] == UInt8(ascii: " "),
+        bytes[valueEnd] == 0x0d, bytes[valueEnd + 1] == 0x0a
+      else { return nil }
+      return Int(nameStart)..<valueEnd + 2
+    }
+
     @inline(__always)
     func isNamed(_ name: UnsafeRawBufferPointer, in bytes: UnsafeRawBufferPointer) -> Bool {
       guard Int(nameLength) == name.count, let bytes = bytes.baseAddress, let name = name.baseAddress else {
@@ -25,7 +36,7 @@ public struct HTTPFields: Sendable {
     }
   }
 
-  /// Names and values, in any arrangement.
+  /// Names and values, in any arrangement; those added here as lines of HTTP/1.1.
   var bytes: [UInt8]
   var entries: [Entry]
 
@@ -116,6 +127,33 @@ public struct HTTPFields: Sendable {
     }
   }
 
+  /// Appends the fields as lines of HTTP/1.1, without those whose name `isLeftOut` accepts.
+  @inline(__always)
+  func appendLines(to output: inout [UInt8], without isLeftOut: (_ name: UnsafeRawBufferPointer) -> Bool) {
+    bytes.withUnsafeBytes { bytes in
+      // Those that lie one behind the other go in one piece.
+      var lines = 0..<0
+      for entry in entries {
+        let name = UnsafeRawBufferPointer(rebasing: bytes[Int(entry.nameStart)...].prefix(Int(entry.nameLength)))
+        if isLeftOut(name) { continue }
+        let line = entry.line(in: bytes)
+        if let line, line.lowerBound == lines.upperBound {
+          lines = lines.lowerBound..<line.upperBound
+          continue
+        }
+        output.append(contentsOf: bytes[lines])
+        lines = line ?? 0..<0
+        if line == nil {
+          output.append(contentsOf: name)
+          output.append(contentsOf: [UInt8(ascii: ":"), UInt8(ascii: " ")])
+          output.append(contentsOf: bytes[Int(entry.valueStart)...].prefix(Int(entry.valueLength)))
+          output.append(contentsOf: [0x0d, 0x0a])
+        }
+      }
+      output.append(contentsOf: bytes[lines])
+    }
+  }
+
   // MARK: - Writing
 
   /// Appends a field.
@@ -134,16 +172,22 @@ public struct HTTPFields: Sendable {
   public mutating func append(_ name: HTTPFieldName, _ value: UnsafeRawBufferPointer) {
     let start = bytes.count
     name.withBytes { bytes.append(contentsOf: $0) }
+    let nameEnd = bytes.count
+    bytes.append(UInt8(ascii: ":"))
+    bytes.append(UInt8(ascii: " "))
     let valueStart = bytes.count
     bytes.append(contentsOf: value)
-    for index in valueStart..<bytes.count {
+    let valueEnd = bytes.count
+    for index in valueStart..<valueEnd {
       let byte = bytes[index]
       if byte < 0x20 && byte != 0x09 || byte == 0x7f { bytes[index] = 0x20 }
     }
+    bytes.append(0x0d)
+    bytes.append(0x0a)
     entries.append(
       Entry(
-        nameStart: UInt32(start), nameLength: UInt16(valueStart - start), valueStart: UInt32(valueStart),
-        valueLength: UInt32(bytes.count - valueStart)))
+        nameStart: UInt32(start), nameLength: UInt16(nameEnd - start), valueStart: UInt32(valueStart),
+        valueLength: UInt32(valueEnd - valueStart)))
   }
 
   /// Puts a field in the place of all of that name.
@@ -177,7 +221,7 @@ extension HTTPFields: ExpressibleByDictionaryLiteral {
   public init(dictionaryLiteral elements: (HTTPFieldName, String)...) {
     self.init()
     // Room for those that are added before they are sent.
-    bytes.reserveCapacity(256)
+    bytes.reserveCapacity(320)
     entries.reserveCapacity(elements.count + 4)
     for (name, value) in elements { append(name, value) }
   }

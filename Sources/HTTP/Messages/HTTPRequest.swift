@@ -4,18 +4,46 @@ import EventLoops
 /// A request that reached a server.
 public struct HTTPRequest: Sendable {
   /// What is to be done.
-  public var method: HTTPMethod
+  public var method: HTTPMethod {
+    get { head.method }
+    set { head = Head(newValue, target, authority, fields) }
+  }
   /// Path and query.
-  public var target: HTTPTarget
+  public var target: HTTPTarget {
+    get { head.target }
+    set { head = Head(method, newValue, authority, fields) }
+  }
   /// The host, with port if one was given, that the client believes it talks to (`Host`, `:authority`); nil if it did
   /// not say, as only HTTP/1.0 allows.
-  public var authority: String?
+  public var authority: String? {
+    get { head.authority }
+    set { head = Head(method, target, newValue, fields) }
+  }
   /// Header fields, without `host` for HTTP/2.
-  public var fields: HTTPFields
+  public var fields: HTTPFields {
+    get { head.fields }
+    set { head = Head(method, target, authority, newValue) }
+  }
   /// The body as it arrives; empty if there is none.
   public var body: HTTPBodyReader
   /// How the request came in.
   public var context: HTTPRequestContext
+  private var head: Head
+
+  /// What hardly anybody changes. Behind a reference, since requests are handed on and on.
+  private final class Head: Sendable {
+    let method: HTTPMethod
+    let target: HTTPTarget
+    let authority: String?
+    let fields: HTTPFields
+
+    init(_ method: HTTPMethod, _ target: HTTPTarget, _ authority: String?, _ fields: HTTPFields) {
+      self.method = method
+      self.target = target
+      self.authority = authority
+      self.fields = fields
+    }
+  }
 
   /// Makes a request, for tests of handlers without a network.
   public init(
@@ -31,10 +59,7 @@ public struct HTTPRequest: Sendable {
     method: HTTPMethod, target: HTTPTarget, authority: String?, fields: HTTPFields, body: HTTPBodyReader,
     context: HTTPRequestContext
   ) {
-    self.method = method
-    self.target = target
-    self.authority = authority
-    self.fields = fields
+    head = Head(method, target, authority, fields)
     self.body = body
     self.context = context
   }

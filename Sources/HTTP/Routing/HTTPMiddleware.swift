@@ -14,7 +14,7 @@ public enum HTTPChain {
   /// Turns what a handler throws into the response that the server would send, so that middleware can add to it.
   ///
   /// Errors that become 500 pass through.
-  public nonisolated(nonsending) static func response(
+  public static func response(
     to request: HTTPRequest, _ handler: HTTPHandler
   ) async throws -> HTTPResponse {
     do {

@@ -49,7 +49,7 @@ public struct HTTPRouter: Sendable {
   public var handler: HTTPHandler { { request in try await respond(to: request) } }
 
   /// Answers a request.
-  public nonisolated(nonsending) func respond(to request: HTTPRequest) async throws -> HTTPResponse {
+  public func respond(to request: HTTPRequest) async throws -> HTTPResponse {
     let path = RoutePath(request.target.path)
     for route in routes {
       guard let parameters = route.pattern.match(path) else { continue }
@@ -103,20 +103,17 @@ struct RoutePattern: Equatable, Sendable {
 
   /// What the placeholders stand for if the path fits; a broken escape fits nothing.
   func match(_ path: RoutePath) -> RouteParameters? {
+    guard path.segments.count >= segments.count else { return nil }
     var parameters = RouteParameters()
     for (index, segment) in segments.enumerated() {
-      guard index < path.segments.count else { return nil }
-      let part = path.segments[index]
       switch segment {
       case .literal(let text):
-        guard part == text || (path.hasEscapes && PercentEncoding.decode(part) == text) else { return nil }
+        guard path.segment(index, isSpelledAs: text) else { return nil }
       case .one(let name):
-        guard !part.isEmpty, let value = path.hasEscapes ? PercentEncoding.decode(part) : String(part) else {
-          return nil
-        }
+        guard let value = path.segment(index), !value.isEmpty else { return nil }
         parameters.values.append((name, value))
       case .rest(let name):
-        parameters.values.append((name, String(path.text[part.startIndex...])))
+        parameters.values.append((name, path.text(from: index)))
         return parameters
       }
     }
@@ -126,32 +123,50 @@ struct RoutePattern: Equatable, Sendable {
 
 /// A path cut at its slashes, once for all patterns.
 struct RoutePath {
-  let text: String
-  /// What is between the slashes; none if the path does not begin with one.
-  let segments: [Substring]
-  let hasEscapes: Bool
+  private let text: String
+  /// The bytes between the slashes; none if the path does not begin with one.
+  let segments: [Range<Int>]
+  private let hasEscapes: Bool
 
   init(_ text: String) {
     var text = text
-    var hasEscapes = false
-    var slashes: [Int] = []
-    text.withUTF8 { bytes in
-      for (offset, byte) in bytes.enumerated() {
-        if byte == UInt8(ascii: "/") { slashes.append(offset) }
-        if byte == UInt8(ascii: "%") { hasEscapes = true }
-      }
+    (segments, hasEscapes) = text.withUTF8 { bytes in
+      let bytes = UnsafeRawBufferPointer(bytes)
+      return (Self.cut(bytes), OctetScan.first(UInt8(ascii: "%"), in: bytes, from: 0) != nil)
     }
     self.text = text
-    self.hasEscapes = hasEscapes
-    guard slashes.first == 0 else {
-      segments = []
-      return
+  }
+
+  private static func cut(_ bytes: UnsafeRawBufferPointer) -> [Range<Int>] {
+    guard bytes.first == UInt8(ascii: "/") else { return [] }
+    var segments: [Range<Int>] = []
+    var start = 1
+    while let slash = OctetScan.first(UInt8(ascii: "/"), in: bytes, from: start) {
+      segments.append(start..<slash)
+      start = slash + 1
     }
-    let utf8 = text.utf8
-    segments = slashes.indices.map { number in
-      let end = number + 1 < slashes.count ? slashes[number + 1] : utf8.count
-      return text[
-        utf8.index(utf8.startIndex, offsetBy: slashes[number] + 1)..<utf8.index(utf8.startIndex, offsetBy: end)]
-    }
+    segments.append(start..<bytes.count)
+    return segments
+  }
+
+  /// A segment, decoded; nil if an escape is broken.
+  func segment(_ index: Int) -> String? {
+    let part = part(segments[index])
+    return hasEscapes ? PercentEncoding.decode(part) : String(part)
+  }
+
+  /// True if a segment is these bytes, decoded. (For `==` of texts characters count, however they are put together.)
+  func segment(_ index: Int, isSpelledAs text: String) -> Bool {
+    if hasEscapes { return segment(index)?.utf8.elementsEqual(text.utf8) == true }
+    // Most are of another length.
+    return segments[index].count == text.utf8.count && part(segments[index]).utf8.elementsEqual(text.utf8)
+  }
+
+  /// All from a segment on, still encoded.
+  func text(from index: Int) -> String { String(part(segments[index].lowerBound..<text.utf8.count)) }
+
+  private func part(_ range: Range<Int>) -> Substring {
+    let start = text.utf8.index(text.utf8.startIndex, offsetBy: range.lowerBound)
+    return text[start..<text.utf8.index(start, offsetBy: range.count)]
   }
 }

@@ -35,18 +35,24 @@ final class Exchange: BodySink, @unchecked Sendable {
 
   // MARK: - Handling
 
-  /// Starts the handler on this thread; if it never waits, the response is there when this returns.
+  /// Answers on this thread; unless a handler has to wait, the response is there when this returns.
   func start(_ shard: ServerShard) {
-    let handler = shard.handler
-    let onError = shard.onError
+    guard let request = request.take() else { return }
+    switch shard.dispatcher(request) {
+    case .response(let response): end(with: response)
+    case .handler(let handler):
+      self.request = request
+      start(handler, shard.onError)
+    }
+  }
+
+  private func start(_ handler: @escaping HTTPHandler, _ onError: (@Sendable (any Error, HTTPRequest) -> Void)?) {
     let task = Task.immediate(executorPreference: loop) { await self.run(handler, onError) }
     // Unless it has come to its end already, or to a body that goes on in another task.
     if !isDone, self.task == nil { self.task = task }
   }
 
-  private nonisolated(nonsending) func run(
-    _ handler: HTTPHandler, _ onError: (@Sendable (any Error, HTTPRequest) -> Void)?
-  ) async {
+  private func run(_ handler: HTTPHandler, _ onError: (@Sendable (any Error, HTTPRequest) -> Void)?) async {
     guard let request = request.take() else { return }
     var response: HTTPResponse
     do {
@@ -61,6 +67,10 @@ final class Exchange: BodySink, @unchecked Sendable {
       response = .text("Internal Server Error", status: .internalServerError)
     }
     if !loop.isOnLoop { await loop.submit {} }
+    end(with: response)
+  }
+
+  private func end(with response: HTTPResponse) {
     send(response)
     if case .stream(let length, let write) = response.body, sendsBody(response) {
       begin(write, length)
@@ -90,7 +100,7 @@ final class Exchange: BodySink, @unchecked Sendable {
     }
   }
 
-  private nonisolated(nonsending) func stream(_ write: @Sendable (HTTPBodyWriter) async throws -> Void) async {
+  private func stream(_ write: @Sendable (HTTPBodyWriter) async throws -> Void) async {
     var isComplete = true
     do {
       try await write(HTTPBodyWriter(loop: loop, sink: self))

@@ -97,7 +97,7 @@ final class HTTP1Server {
         } else {
           guard let (head, length) = try parser.parse(UnsafeRawBufferPointer(rebasing: bytes[offset...])) else { break }
           offset += length
-          begin(head)
+          try begin(head, bytes, &offset)
         }
       }
     } catch {
@@ -114,6 +114,8 @@ final class HTTP1Server {
       switch try body!.next(bytes, from: &offset) {
       case .data(let range):
         count(offset - before)
+        // Who sends already does not wait to be told (RFC 9110 §10.1.1).
+        owesContinue = false
         if let pipe {
           pipe.deliver(UnsafeRawBufferPointer(rebasing: bytes[range]))
         } else {
@@ -190,7 +192,10 @@ final class HTTP1Server {
 
   // MARK: - Requests
 
-  private func begin(_ head: HTTP1RequestHead) {
+  /// Takes a request, with as much of its body as came along: so most handlers find theirs there and need not wait.
+  private func begin(
+    _ head: HTTP1RequestHead, _ bytes: UnsafeRawBufferPointer, _ offset: inout Int
+  ) throws(HTTP1Error) {
     shard.statistics.requests += 1
     keepsAlive = head.keepsAlive
     progress = 0
@@ -218,7 +223,8 @@ final class HTTP1Server {
       body: newPipe.map(HTTPBodyReader.init) ?? .none, context: context)
     let exchange = Exchange(.http1(self), request, on: connection.loop, body: newPipe)
     self.exchange = exchange
-    exchange.start(shard)
+    defer { exchange.start(shard) }
+    if body != nil { _ = try consumeBody(bytes, &offset) }
   }
 
   /// The handler reads, and there is nothing for it.
@@ -261,6 +267,7 @@ final class HTTP1Server {
   private func write(
     _ response: HTTPResponse, for method: HTTPMethod, _ version: HTTPVersion, framing: BodyFraming
   ) {
+    connection.prepareOutput()
     // For HEAD and 304 the length is that of the body that is not sent; an empty one is none at all for 304.
     let untold = method == .head ? response.body.length : response.body.length.flatMap { $0 > 0 ? $0 : nil }
     HTTP1Encoder.responseHead(

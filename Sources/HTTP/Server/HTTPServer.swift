@@ -20,13 +20,23 @@ public final class HTTPServer: Sendable {
   /// A server that does not listen yet.
   ///
   /// The loops must be running, and stay their owner's. `onError` is told what a handler threw when it became a 500.
-  public init(
+  public convenience init(
     _ configuration: HTTPServerConfiguration, on loops: [EventLoop],
     onError: (@Sendable (any Error, HTTPRequest) -> Void)? = nil, handler: @escaping HTTPHandler
   ) {
+    self.init(configuration, on: loops, onError: onError) { _ in .handler(handler) }
+  }
+
+  /// A server that does not listen yet, and answers some requests without a task.
+  ///
+  /// The loops must be running, and stay their owner's. `onError` is told what a handler threw when it became a 500.
+  public init(
+    _ configuration: HTTPServerConfiguration, on loops: [EventLoop],
+    onError: (@Sendable (any Error, HTTPRequest) -> Void)? = nil, dispatcher: @escaping HTTPDispatcher
+  ) {
     precondition(!loops.isEmpty, "a server needs a loop")
     self.configuration = configuration
-    shards = loops.map { ServerShard(configuration, on: $0, onError: onError, handler: handler) }
+    shards = loops.map { ServerShard(configuration, on: $0, onError: onError, dispatcher: dispatcher) }
   }
 
   deinit {

@@ -78,7 +78,7 @@ final class ServerConnection: DescriptorHandler, @unchecked Sendable {
   func turn() {
     if isInTurn { return }
     isInTurn = true
-    if output.capacity == 0 { output = shard.borrowOutput() }
+    prepareOutput()
     do {
       if try readProxyHeader(), try shakeHands() { try readInput() }
       try produceAndSend()
@@ -216,6 +216,11 @@ final class ServerConnection: DescriptorHandler, @unchecked Sendable {
   }
 
   // MARK: - Writing
+
+  /// Sees to room for output that is about to be added.
+  func prepareOutput() {
+    if output.capacity == 0 { output = shard.borrowOutput() }
+  }
 
   /// Sends what the protocol has added to `output`, now or at the end of the turn that is under way.
   func outputAdded() {

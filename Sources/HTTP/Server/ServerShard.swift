@@ -7,7 +7,7 @@ import TLS
 final class ServerShard: @unchecked Sendable {
   let loop: EventLoop
   let configuration: HTTPServerConfiguration
-  let handler: HTTPHandler
+  let dispatcher: HTTPDispatcher
   let onError: (@Sendable (any Error, HTTPRequest) -> Void)?
   var statistics = HTTPServerStatistics()
   /// No new requests are taken.
@@ -29,11 +29,11 @@ final class ServerShard: @unchecked Sendable {
 
   init(
     _ configuration: HTTPServerConfiguration, on loop: EventLoop,
-    onError: (@Sendable (any Error, HTTPRequest) -> Void)?, handler: @escaping HTTPHandler
+    onError: (@Sendable (any Error, HTTPRequest) -> Void)?, dispatcher: @escaping HTTPDispatcher
   ) {
     self.configuration = configuration
     self.loop = loop
-    self.handler = handler
+    self.dispatcher = dispatcher
     self.onError = onError
     dateLine = HTTPDateLine(serverName: configuration.serverName)
     spareOutput.reserveCapacity(16 << 10)

@@ -1,8 +1,10 @@
 import Addresses
 import Cryptography
 
+// These are indirect: a reference instead of some hundred bytes goes through queues and functions that wait.
+
 /// Something that a user asks of the node; it runs until its ``QueryResult`` arrives as an event.
-public enum Query: Sendable {
+public indirect enum Query: Sendable {
   /// Is this node there?
   case ping(Endpoint)
   /// The nodes closest to a target.
@@ -58,7 +60,7 @@ public enum NodeEvent: Sendable {
 }
 
 /// How a query ended.
-public enum QueryResult: Sendable {
+public indirect enum QueryResult: Sendable {
   /// The node answered.
   case ping(PingOutcome)
   /// Nodes were found.
@@ -76,7 +78,7 @@ public enum QueryResult: Sendable {
 }
 
 /// Why a query ended without a result.
-public enum QueryFailure: Error, Sendable, Hashable {
+public indirect enum QueryFailure: Error, Sendable, Hashable {
   /// There is no node to ask.
   case noNodes
   /// Nobody answered in time. For a put: what was tried.

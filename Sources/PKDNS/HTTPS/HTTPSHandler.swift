@@ -82,7 +82,7 @@ final class HTTPSHandler: Sendable {
 
   // MARK: - DNS messages
 
-  private nonisolated(nonsending) func get(_ request: HTTPRequest) async throws -> HTTPResponse {
+  private func get(_ request: HTTPRequest) async throws -> HTTPResponse {
     if let query = Self.plainQuery(request.target) {
       try requireAcceptable(request)
       return try await answer(query, request)
@@ -111,7 +111,7 @@ final class HTTPSHandler: Sendable {
     return Base64.decodeURL(query.dropFirst(4))
   }
 
-  private nonisolated(nonsending) func post(_ request: HTTPRequest) async throws -> HTTPResponse {
+  private func post(_ request: HTTPRequest) async throws -> HTTPResponse {
     let type = request.fields[.contentType]?.prefix { $0 != ";" && $0 != " " }.lowercased()
     guard type == Self.mediaType else {
       throw HTTPRefusal(.unsupportedMediaType, "A DNS message of type \(Self.mediaType) is expected.")
@@ -122,7 +122,7 @@ final class HTTPSHandler: Sendable {
 
   /// Reads what a client still sends although its request is refused: some do not see an answer that comes before they are
   /// done (curl 7.88 over HTTP/2). Within the server's bound for bodies.
-  private nonisolated(nonsending) static func discardBody(_ request: HTTPRequest) async {
+  private static func discardBody(_ request: HTTPRequest) async {
     while (try? await request.body.read()) != nil {}
   }
 
@@ -133,7 +133,7 @@ final class HTTPSHandler: Sendable {
     }
   }
 
-  private nonisolated(nonsending) func answer(_ query: [UInt8], _ request: HTTPRequest) async throws -> HTTPResponse {
+  private func answer(_ query: [UInt8], _ request: HTTPRequest) async throws -> HTTPResponse {
     guard let answer = await shard(request).answer(query, from: origin(request)) else {
       throw HTTPRefusal(.badRequest, "This is no DNS query.")
     }
@@ -155,7 +155,7 @@ final class HTTPSHandler: Sendable {
 
   // MARK: - JSON
 
-  private nonisolated(nonsending) func json(_ request: HTTPRequest) async throws -> HTTPResponse {
+  private func json(_ request: HTTPRequest) async throws -> HTTPResponse {
     guard let parameters = request.target.parameters else {
       throw HTTPRefusal(.badRequest, "The query of the address cannot be decoded.")
     }
@@ -210,7 +210,7 @@ final class HTTPSHandler: Sendable {
   // MARK: - Packets
 
   /// `GET /pkarr/KEY`: the packet as relays give it, for those who check the signature themselves.
-  private nonisolated(nonsending) func packet(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
+  private func packet(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
     guard settings.withLock({ $0.servesProofs }) else { return HTTPResponse(.notFound) }
     guard let key = try? PublicKey(parsing: text) else {
       throw HTTPRefusal(.badRequest, "This is no public key.")

@@ -89,7 +89,7 @@ final class ResolverShard: @unchecked Sendable {
 
   /// The answer to a query, for HTTP and for those in the same process; nil if there is none. May be called anywhere; on
   /// the loop an answer that is ready is returned without waiting for anything.
-  nonisolated(nonsending) func answer(_ query: [UInt8], from origin: QueryOrigin) async -> [UInt8]? {
+  func answer(_ query: [UInt8], from origin: QueryOrigin) async -> [UInt8]? {
     guard loop.isOnLoop else {
       return await Task(executorPreference: loop) { await self.answerOnLoop(query, origin) }.value
     }
@@ -101,7 +101,7 @@ final class ResolverShard: @unchecked Sendable {
     await Task(executorPreference: loop) { await self.traceOnLoop(query) }.value
   }
 
-  private nonisolated(nonsending) func traceOnLoop(
+  private func traceOnLoop(
     _ query: [UInt8]
   ) async -> (reply: [UInt8]?, steps: [ResolutionTrace.Step]) {
     if isClosed { return (nil, []) }
@@ -124,7 +124,7 @@ final class ResolverShard: @unchecked Sendable {
     }
   }
 
-  private nonisolated(nonsending) func answerOnLoop(_ query: [UInt8], _ origin: QueryOrigin) async -> [UInt8]? {
+  private func answerOnLoop(_ query: [UInt8], _ origin: QueryOrigin) async -> [UInt8]? {
     if isClosed { return nil }
     let (now, wallClock) = time
     switch resolver.receive(

@@ -70,7 +70,7 @@ final class AdminHandler: Sendable {
   }
 
   /// `GET /lookup?name=NAME[&type=TYPE][&form=text]`: the answer, and the steps that led to it, of the first thread.
-  private nonisolated(nonsending) func lookUp(_ request: HTTPRequest) async throws -> HTTPResponse {
+  private func lookUp(_ request: HTTPRequest) async throws -> HTTPResponse {
     let parameters = request.target.parameters ?? []
     func value(_ name: String) -> String? { parameters.first { $0.name == name }?.value }
     guard let text = value("name"), let name = try? DomainName(text) else {
@@ -95,7 +95,7 @@ final class AdminHandler: Sendable {
   }
 
   /// `POST /flush?name=NAME[&subtree=1]`, or a key in the place of the name.
-  private nonisolated(nonsending) func flush(_ request: HTTPRequest) async throws -> HTTPResponse {
+  private func flush(_ request: HTTPRequest) async throws -> HTTPResponse {
     let parameters = request.target.parameters ?? []
     guard let text = parameters.first(where: { $0.name == "name" })?.value,
       let name = try? DomainName(text.lowercased())

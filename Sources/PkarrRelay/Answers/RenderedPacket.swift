@@ -4,8 +4,8 @@ import Pkarr
 import PlainText
 import WireFormat
 
-/// A packet as it is sent, made once and sent any number of times.
-struct RenderedPacket: Sendable {
+/// A packet as it is sent, made once and sent any number of times. A reference, since it goes from hand to hand.
+final class RenderedPacket: Sendable {
   /// Whose it is.
   let key: PublicKey
   /// All fields that do not depend on the request, those for browsers included.

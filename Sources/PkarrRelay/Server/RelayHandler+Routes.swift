@@ -45,7 +45,7 @@ extension RelayHandler {
 
   // MARK: - One packet
 
-  private nonisolated(nonsending) func get(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
+  private func get(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
     let key = try Self.key(text)
     let policy = try ResolvePolicy(query: request.target.query)
     let found = try await service.resolve(key, policy, for: request.context.clientAddress)
@@ -58,7 +58,7 @@ extension RelayHandler {
     return answer.response(to: request.fields)
   }
 
-  private nonisolated(nonsending) func put(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
+  private func put(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
     // Whether it is a key shows with the signature.
     let key = try Self.keyBytes(text)
     let payload = try await payload(of: request)
@@ -78,7 +78,7 @@ extension RelayHandler {
     return HTTPResponse(.noContent, fields: [.dhtStoredNodes: String(stored)])
   }
 
-  private nonisolated(nonsending) func payload(of request: HTTPRequest) async throws(RelayFailure) -> [UInt8] {
+  private func payload(of request: HTTPRequest) async throws(RelayFailure) -> [UInt8] {
     do throws(HTTPError) {
       return try await request.body.collect(upTo: SignedPacket.maximumRelayPayloadLength)
     } catch {
@@ -99,7 +99,7 @@ extension RelayHandler {
   static func batchBodyLimit(_ keys: Int) -> Int { 1024 + keys * 256 }
 
   /// `POST /resolve`: an object a line for each key, in the order in which they are found.
-  private nonisolated(nonsending) func resolveBatch(_ request: HTTPRequest) async throws -> HTTPResponse {
+  private func resolveBatch(_ request: HTTPRequest) async throws -> HTTPResponse {
     let policy = try ResolvePolicy(query: request.target.query)
     let body = try await request.body.collect(upTo: Self.batchBodyLimit(batchLimit))
     let texts: [String]
@@ -155,7 +155,7 @@ extension RelayHandler {
   // MARK: - Following a key
 
   /// `GET /{key}/events`: the packet of a key, and each newer one as the relay learns of it.
-  private nonisolated(nonsending) func events(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
+  private func events(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
     let key = try Self.key(text)
     let client = request.context.clientAddress ?? request.context.peer?.address
     guard hub.hasRoom(for: client) else {

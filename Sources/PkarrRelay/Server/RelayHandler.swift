@@ -55,9 +55,9 @@ final class RelayHandler: Sendable {
   func change(to new: Settings) { settings.withLock { $0 = new } }
 
   /// The relay's own address. `servesAdmin`: whether `/health` and `/metrics` are there too.
-  func frontHandler(servesAdmin: Bool) -> HTTPHandler {
+  func frontDispatcher(servesAdmin: Bool) -> HTTPDispatcher {
     let routes = frontRoutes(servesAdmin: servesAdmin)
-    return { request in await self.respond(to: request, routes) }
+    return { request in self.reply(to: request, routes) }
   }
 
   /// The address for those who run the relay: without limits.
@@ -76,39 +76,53 @@ final class RelayHandler: Sendable {
 
   // MARK: - Around the routes
 
-  private nonisolated(nonsending) func respond(to request: HTTPRequest, _ routes: HTTPRouter) async -> HTTPResponse {
+  /// What is known of a request as it arrives.
+  private struct Arrival: Sendable {
     let start = MonotonicClock.now
+    var client: IPAddress?
+    /// What the client may still ask, if it is limited.
+    var limit: (burst: UInt32, remaining: UInt32)?
+  }
+
+  /// Answers at once what is refused or lies ready.
+  private func reply(to request: HTTPRequest, _ routes: HTTPRouter) -> HTTPReply {
     let settings = settings.withLock { $0 }
-    let client = settings.isLimited ? address(of: request, settings) : nil
-    var response: HTTPResponse
-    var isReady = false
-    switch admit(request, client, settings, at: start) {
-    case .refused(let refusal): response = refusal
-    case .allowed(let limit):
-      if request.method == .options {
-        response = CORS.preflight(request.fields)
-      } else if let ready = readyResponse(to: request) {
-        response = ready
-        isReady = true
-        CORS.appendOrigin(of: request.fields, to: &response.fields)
-      } else {
-        response = await answer(request, client, routes)
-      }
-      if let limit {
-        response.fields.append(.xRateLimitLimit, limit.burst)
-        response.fields.append(.xRateLimitRemaining, limit.remaining)
-      }
+    var arrival = Arrival()
+    arrival.client = settings.isLimited ? address(of: request, settings) : nil
+    if let refusal = admit(request, &arrival, settings) {
+      return .response(finished(refusal, request, arrival))
+    }
+    if request.method == .options {
+      return .response(finished(CORS.preflight(request.fields), request, arrival))
+    }
+    if var ready = readyResponse(to: request) {
+      CORS.appendOrigin(of: request.fields, to: &ready.fields)
+      return .response(finished(ready, request, arrival, from: .memory))
+    }
+    return .handler { [arrival] request in
+      self.finished(await self.answer(request, arrival.client, routes), request, arrival)
+    }
+  }
+
+  /// The response as it is sent, counted and logged.
+  private func finished(
+    _ response: HTTPResponse, _ request: HTTPRequest, _ arrival: Arrival, from source: RelayCounts.Source? = nil
+  ) -> HTTPResponse {
+    var response = response
+    if let limit = arrival.limit {
+      response.fields.append(.xRateLimitLimit, limit.burst)
+      response.fields.append(.xRateLimitRemaining, limit.remaining)
     }
     let code = response.status.code
     service.counter.add { counts in
       counts.count(status: code)
-      if isReady { counts.count(.memory) }
+      if let source { counts.count(source) }
     }
-    if log.isDetailed { logRequest(request, client, code, since: start) }
+    if log.isDetailed { logRequest(request, arrival.client, code, since: arrival.start) }
     return response
   }
 
-  private nonisolated(nonsending) func answer(
+  private func answer(
     _ request: HTTPRequest, _ client: IPAddress?, _ routes: HTTPRouter
   ) async -> HTTPResponse {
     var request = request
@@ -131,21 +145,19 @@ final class RelayHandler: Sendable {
     ClientAddress.find(in: request.fields, peer: request.context.peer?.address, behindProxy: settings.behindProxy)
   }
 
-  private enum Admission {
-    case allowed((burst: UInt32, remaining: UInt32)?)
-    case refused(HTTPResponse)
-  }
-
-  private func admit(_ request: HTTPRequest, _ client: IPAddress?, _ settings: Settings, at now: UInt64) -> Admission {
-    guard let client else {
-      guard settings.isLimited else { return .allowed(nil) }
+  /// Notes what the client may still ask; why it is refused if it may ask nothing.
+  private func admit(_ request: HTTPRequest, _ arrival: inout Arrival, _ settings: Settings) -> HTTPResponse? {
+    guard let client = arrival.client else {
+      guard settings.isLimited else { return nil }
       var response = HTTPResponse.text("Unable To Extract Key!", status: .internalServerError)
       response.fields.append(contentsOf: CORS.fields(for: request.fields))
-      return .refused(response)
+      return response
     }
-    guard let (decision, burst) = requests.admit(client, at: now) else { return .allowed(nil) }
+    guard let (decision, burst) = requests.admit(client, at: arrival.start) else { return nil }
     switch decision {
-    case .allowed(let remaining): return .allowed((burst, remaining))
+    case .allowed(let remaining):
+      arrival.limit = (burst, remaining)
+      return nil
     case .refused(let seconds):
       service.counter.add { $0.count(.requests) }
       var response = HTTPResponse.text("Too Many Requests! Wait for \(seconds)s", status: .tooManyRequests)
@@ -154,7 +166,7 @@ final class RelayHandler: Sendable {
       response.fields.append(.xRateLimitLimit, burst)
       response.fields.append(.xRateLimitRemaining, 0)
       response.fields.append(contentsOf: CORS.fields(for: request.fields))
-      return .refused(response)
+      return response
     }
   }
 

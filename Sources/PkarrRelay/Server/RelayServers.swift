@@ -21,7 +21,7 @@ struct RelayServers: Sendable {
     let onError: @Sendable (any Error, HTTPRequest) -> Void = { error, _ in
       core.log.current.error("http.handler_failed", ["error": .string("\(error)")])
     }
-    let front = core.handler.frontHandler(servesAdmin: configuration.admin.listen == nil)
+    let front = core.handler.frontDispatcher(servesAdmin: configuration.admin.listen == nil)
     var settings: [HTTPServerConfiguration] = []
     var main = limits(http)
     if options.inheritedSockets.isEmpty {
@@ -41,7 +41,7 @@ struct RelayServers: Sendable {
     var servers: [HTTPServer] = []
     do throws(SystemError) {
       for configuration in settings {
-        let server = HTTPServer(configuration, on: loops, onError: onError, handler: front)
+        let server = HTTPServer(configuration, on: loops, onError: onError, dispatcher: front)
         try await server.start()
         servers.append(server)
       }

@@ -146,8 +146,7 @@ struct BodyPipeTests {
         let reading: @Sendable () async -> Result<[UInt8]?, HTTPError> = {
           do throws(HTTPError) { return .success(try await body.read()) } catch { return .failure(error) }
         }
-        let task =
-          isOnLoop ? Task(executorPreference: loop, operation: reading) : Task(operation: reading)
+        let task = Task(executorPreference: isOnLoop ? loop : nil) { await reading() }
         await waits.wait()
         task.cancel()
         #expect(await task.value == .failure(.connectionClosed))
@@ -220,7 +219,7 @@ struct BodyWriterTests {
           try await writer.write([0x62, 0x63])
           try await writer.write([])
         }
-        let task = isOnLoop ? Task(executorPreference: loop, operation: writing) : Task(operation: writing)
+        let task = Task(executorPreference: isOnLoop ? loop : nil) { try await writing() }
         try await task.value
         #expect(await loop.value { sink.written } == Array("abc".utf8))
       }
@@ -240,7 +239,7 @@ struct BodyWriterTests {
             progress.value.withLock { $0 += 1 }
           }
         }
-        let task = isOnLoop ? Task(executorPreference: loop, operation: writing) : Task(operation: writing)
+        let task = Task(executorPreference: isOnLoop ? loop : nil) { try await writing() }
         await sink.waits.wait()
         #expect(await loop.value { sink.written } == Array("abcd".utf8))
         #expect(progress.value.withLock { $0 } == 1)
@@ -272,7 +271,7 @@ struct BodyWriterTests {
         let sink = SlowSink(capacity: 1)
         let writer = HTTPBodyWriter(loop: loop, sink: sink)
         let writing: @Sendable () async throws -> Void = { try await writer.write("ab") }
-        let task = isOnLoop ? Task(executorPreference: loop, operation: writing) : Task(operation: writing)
+        let task = Task(executorPreference: isOnLoop ? loop : nil) { try await writing() }
         await sink.waits.wait()
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }

@@ -53,6 +53,27 @@ struct HTTP1ServerTests {
     }
   }
 
+  @Test("a dispatcher answers without a task, with a stream too, or names the handler that does")
+  func dispatcher() async throws {
+    try await withServer(dispatcher: { request in
+      #expect(withUnsafeCurrentTask { $0 == nil })
+      return switch request.target.path {
+      case "/ready": .response(.text("ready"))
+      case "/stream": .response(HTTPResponse(.ok, body: .stream { try await $0.write("stream") }))
+      default: .handler(echo)
+      }
+    }) { server, endpoint in
+      let client = try await RawClient(endpoint)
+      let requests = ["GET /ready", "HEAD /ready", "GET /stream", "GET /other", "GET /ready"]
+      let text = try await client.exchange(
+        requests.map { "\($0) HTTP/1.1\r\nHost: x\r\n\r\n" }.joined()
+          + "PUT /last HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nend", until: "PUT /last 3 end")
+      let bodies = text.components("\r\n\r\n").dropFirst().map { $0.components("HTTP/1.1")[0] }
+      #expect(bodies == ["ready", "", "6\r\nstream\r\n0", "", "GET /other 0", "ready", "PUT /last 3 end"])
+      #expect(await server.statistics().requests == 6)
+    }
+  }
+
   @Test("pipelined requests wait for a handler that waits")
   func slowHandler() async throws {
     let gate = Signpost()
@@ -146,6 +167,34 @@ struct HTTP1ServerTests {
       #expect(try await client.exchange("ok", until: "2 ok").hasSuffix("PUT /yes 2 ok"))
       let refused = try await client.exchange("PUT /no HTTP/1.1\r\n" + head, until: "never")
       #expect(refused.hasPrefix("HTTP/1.1 403 Forbidden\r\n") && refused.contains("connection: close\r\n"))
+      // Who sends without waiting is not told, and keeps the connection.
+      let eager = try await RawClient(endpoint)
+      for _ in 0..<2 {
+        let answer = try await eager.exchange("PUT /yes HTTP/1.1\r\n" + head + "ok", until: "2 ok")
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n") && !answer.contains("connection: close"))
+      }
+    }
+  }
+
+  @Test("a handler finds what came along with the head, be it the whole body, a part of it or one that is malformed")
+  func bodyBesideHead() async throws {
+    let begun = Signpost()
+    try await withServer(handler: { request in
+      let ready = request.body.pipe.bufferedBytes
+      if request.target.path == "/part" { await begun.raise() }
+      let body = try await request.body.collect(upTo: 100)
+      return .text("\(ready) of \(body.count)")
+    }) { _, endpoint in
+      let client = try await RawClient(endpoint)
+      let whole = "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nwhole"
+      try await client.send(whole + whole)
+      _ = try await client.read { $0.ranges(of: "5 of 5").count == 2 }
+      #expect(try await Self.put(endpoint, "/", Self.chunks(3)).hasSuffix("15 of 15"))
+      try await client.send("PUT /part HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na part")
+      await begun.reached()
+      #expect(try await client.exchange("...", until: "of 9").hasSuffix("6 of 9"))
+      let broken = try await Self.put(endpoint, "/", "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\nzz\r\n")
+      #expect(broken.hasPrefix("HTTP/1.1 400 "))
     }
   }
 

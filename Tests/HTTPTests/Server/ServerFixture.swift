@@ -13,6 +13,17 @@ func withServer<T>(
   onError: (@Sendable (any Error, HTTPRequest) -> Void)? = nil, handler: @escaping HTTPHandler,
   _ body: (HTTPServer, Endpoint) async throws -> T
 ) async throws -> T {
+  try await withServer(
+    loops: count, tls: tls, configure: configure, onError: onError, dispatcher: { _ in .handler(handler) }, body)
+}
+
+/// Runs a body with a server on loopback, and stops it afterwards.
+func withServer<T>(
+  loops count: Int = 1, tls: TLSServerContext? = nil,
+  configure: (inout HTTPServerConfiguration) -> Void = { _ in },
+  onError: (@Sendable (any Error, HTTPRequest) -> Void)? = nil, dispatcher: @escaping HTTPDispatcher,
+  _ body: (HTTPServer, Endpoint) async throws -> T
+) async throws -> T {
   var loops: [EventLoop] = []
   for index in 0..<count {
     let loop = try EventLoop(name: "server-\(index)")
@@ -29,7 +40,7 @@ func withServer<T>(
   configuration.timeouts.idle = .seconds(600)
   configuration.timeouts.write = .seconds(600)
   configure(&configuration)
-  let server = HTTPServer(configuration, on: loops, onError: onError, handler: handler)
+  let server = HTTPServer(configuration, on: loops, onError: onError, dispatcher: dispatcher)
   try await server.start()
   do {
     let value = try await body(server, server.localEndpoints[0])
