@@ -1,3 +1,4 @@
+import Cryptography
 import WireFormat
 
 extension PublicKey {
@@ -19,6 +20,17 @@ extension PublicKey {
     guard let bytes = Base32.z.decode(utf8: keyLabel(in: utf8[...])) else { throw .invalidEncoding }
     guard bytes.count == 32 else { throw .invalidLength(bytes.count) }
     return bytes
+  }
+
+  /// The key that 52 characters of z-base-32 stand for, if it is one: for those who look for it among keys that are. Nil if
+  /// the text is not that long, or spells nothing.
+  package init?(unchecked text: UnsafeBufferPointer<UInt8>) {
+    guard text.count == Self.textLength else { return nil }
+    let key = withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { bytes in
+      Base32.z.decode(text, into: bytes) ? Ed25519.PublicKey(trusting: bytes.bytes) : nil
+    }
+    guard let key else { return nil }
+    self.init(key)
   }
 
   /// What remains of a URL or host name: the label that is to be decoded.

@@ -43,14 +43,29 @@ public struct HTTPDate: Hashable, Comparable, Sendable {
 extension HTTPDate: CustomStringConvertible {
   /// IMF-fixdate, 29 characters.
   public var description: String {
-    func digits(_ number: Int, _ count: Int) -> String {
-      let text = String(number)
-      return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
-    }
     let (days, second) = Int(secondsSince1970).quotientAndRemainder(dividingBy: 86400)
     let date = CivilDate(daysSince1970: UInt32(days))
-    return "\(Self.weekdays[date.weekday].prefix(3)), \(digits(date.day, 2)) \(Self.months[date.month - 1]) "
-      + "\(digits(date.year, 4)) \(digits(second / 3600, 2)):\(digits(second / 60 % 60, 2)):\(digits(second % 60, 2)) GMT"
+    var text: [UInt8] = []
+    text.reserveCapacity(29)
+    func append(_ number: Int, digits: Int, _ separator: StaticString) {
+      var unit = digits == 4 ? 1000 : 10
+      while unit > 0 {
+        text.append(UInt8(truncatingIfNeeded: 48 + number / unit % 10))
+        unit /= 10
+      }
+      append(separator)
+    }
+    func append(_ separator: StaticString) { separator.withUTF8Buffer { text.append(contentsOf: $0) } }
+    text.append(contentsOf: Self.weekdays[date.weekday].utf8.prefix(3))
+    append(", ")
+    append(date.day, digits: 2, " ")
+    text.append(contentsOf: Self.months[date.month - 1].utf8)
+    append(" ")
+    append(date.year, digits: 4, " ")
+    append(second / 3600, digits: 2, ":")
+    append(second / 60 % 60, digits: 2, ":")
+    append(second % 60, digits: 2, " GMT")
+    return String(decoding: text, as: UTF8.self)
   }
 }
 

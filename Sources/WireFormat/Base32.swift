@@ -65,30 +65,36 @@ public struct Base32: Sendable {
   @usableFromInline
   func bytes(of text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
     var isSpelled = true
-    let length = text.count * 5 / 8
-    let bytes = [UInt8](unsafeUninitializedCapacity: length) { bytes, initialized in
-      // All bits that any value has: one above the lowest five shows a character that is none.
-      var seen: UInt64 = 0
-      values.withUnsafeBufferPointer { values in
-        @inline(__always)
-        func read(_ count: Int, at group: Int) {
-          var bits: UInt64 = 0
-          for offset in 0..<count {
-            let value = UInt64(values[Int(text[group * 8 + offset])])
-            seen |= value
-            bits |= value << UInt64(35 - 5 * offset)
-          }
-          for offset in 0..<count * 5 / 8 {
-            bytes[group * 5 + offset] = UInt8(truncatingIfNeeded: bits >> UInt64(32 - 8 * offset))
-          }
-        }
-        let (groups, rest) = text.count.quotientAndRemainder(dividingBy: 8)
-        for group in 0..<groups { read(8, at: group) }
-        read(rest, at: groups)
-      }
-      isSpelled = seen < 32
-      initialized = length
+    let bytes = [UInt8](unsafeUninitializedCapacity: text.count * 5 / 8) { bytes, initialized in
+      isSpelled = decode(text, into: UnsafeMutableRawBufferPointer(bytes))
+      initialized = text.count * 5 / 8
     }
     return isSpelled ? bytes : nil
+  }
+
+  /// Writes the ⌊5n/8⌋ bytes that a text spells, for which there must be room; false if it holds a character outside of the
+  /// alphabet, and then what is written means nothing.
+  package func decode(_ text: UnsafeBufferPointer<UInt8>, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
+    precondition(bytes.count >= text.count * 5 / 8)
+    // All bits that any value has: one above the lowest five shows a character that is none.
+    var seen: UInt64 = 0
+    values.withUnsafeBufferPointer { values in
+      @inline(__always)
+      func read(_ count: Int, at group: Int) {
+        var bits: UInt64 = 0
+        for offset in 0..<count {
+          let value = UInt64(values[Int(text[group * 8 + offset])])
+          seen |= value
+          bits |= value << UInt64(35 - 5 * offset)
+        }
+        for offset in 0..<count * 5 / 8 {
+          bytes[group * 5 + offset] = UInt8(truncatingIfNeeded: bits >> UInt64(32 - 8 * offset))
+        }
+      }
+      let (groups, rest) = text.count.quotientAndRemainder(dividingBy: 8)
+      for group in 0..<groups { read(8, at: group) }
+      read(rest, at: groups)
+    }
+    return seen < 32
   }
 }

@@ -212,29 +212,46 @@ struct ResolveTests {
     #expect(try await relay.get(key).fields[.lastModified] == "Thu, 01 Jan 1970 00:00:02 GMT")
   }
 
+  @Test("what is at hand is answered without a task, however its key is spelled; for anything else there is a handler")
+  func atOnce() async throws {
+    let relay = RelayFixture()
+    func status(_ target: String, _ method: HTTPMethod = .get) -> HTTPStatus? {
+      guard case .response(let response) = relay.dispatcher(HTTPRequest(method, target)) else { return nil }
+      return response.status
+    }
+    #expect(status("/\(key)") == nil)
+    relay.cache.offer(try makePacket(keypair, at: 1_000_000))
+    #expect(status("/\(key)") == .ok && relay.counts.packets(from: .cache) == 1)
+    #expect(status("/\(key)", .head) == .ok && relay.counts.packets(from: .memory) == 1)
+    // The last character has four bits more than a key.
+    let last = try #require(key.z32.last == "y" ? "b" : key.z32.last == "o" ? "t" : nil)
+    #expect(status("/\(key.z32.dropLast())\(last)") == .ok && relay.counts.packets(from: .memory) == 2)
+    #expect(status("/\(key)?policy=cache_only") == nil && status("/\(key)", .put) == nil && status("/") == nil)
+    #expect(status("/\(key.z32.dropLast())%79") == nil && status("/\(key.z32.dropLast())l") == nil)
+    #expect(status("/\(key)", .options) == .ok)
+  }
+
   @Test("an answer made from what was read before an update is not kept")
   func crossing() throws {
     let ready = ReadyAnswers(capacity: 10, cacheCapacity: 10, policy: CachePolicy())
-    let path = ReadyAnswers.path(of: key)
     let (old, new) = (try makePacket(keypair, at: 1_000_000), try makePacket(keypair, at: 2_000_000))
-    let version = ready.version(of: path)
+    let version = ready.version(of: key)
     ready.update(new)
-    ready.keep(RenderedPacket(old, policy: CachePolicy()), for: path, at: version)
-    #expect(ready.answer(to: path, at: .wallClock) == nil)
-    ready.keep(RenderedPacket(new, policy: CachePolicy()), for: path, at: ready.version(of: path))
-    #expect(ready.answer(to: path, at: .wallClock)?.answer.timestamp == new.timestamp)
+    ready.keep(RenderedPacket(old, policy: CachePolicy()), for: key, at: version)
+    #expect(ready.answer(for: key, at: .wallClock) == nil)
+    ready.keep(RenderedPacket(new, policy: CachePolicy()), for: key, at: ready.version(of: key))
+    #expect(ready.answer(for: key, at: .wallClock)?.answer.timestamp == new.timestamp)
     ready.update(old)
-    #expect(ready.answer(to: path, at: .wallClock)?.answer.timestamp == new.timestamp)
+    #expect(ready.answer(for: key, at: .wallClock)?.answer.timestamp == new.timestamp)
   }
 
   @Test("an answer is ready only while its packet is fresh")
   func freshness() throws {
     let ready = ReadyAnswers(capacity: 10, cacheCapacity: 10, policy: CachePolicy())
     let packet = try makePacket(keypair, at: 1, seen: Timestamp(microseconds: 1_000_000_000))
-    let path = ReadyAnswers.path(of: key)
-    ready.keep(RenderedPacket(packet, policy: CachePolicy()), for: path, at: ready.version(of: path))
-    #expect(ready.answer(to: path, at: Timestamp(microseconds: 1_599_999_999)) != nil)
-    #expect(ready.answer(to: path, at: Timestamp(microseconds: 1_600_000_000)) == nil)
+    ready.keep(RenderedPacket(packet, policy: CachePolicy()), for: key, at: ready.version(of: key))
+    #expect(ready.answer(for: key, at: Timestamp(microseconds: 1_599_999_999)) != nil)
+    #expect(ready.answer(for: key, at: Timestamp(microseconds: 1_600_000_000)) == nil)
   }
 
   @Test("answers from memory count as uses, so that the cache gives up what is not used")

@@ -35,6 +35,15 @@ extension RelayHandler {
     }
   }
 
+  /// A key of which only the bytes were known, if it is one.
+  static func checked(_ key: PublicKey) throws(RelayFailure) -> PublicKey {
+    do throws(PublicKeyError) {
+      return try PublicKey(key.bytes)
+    } catch {
+      throw .invalidKey(error)
+    }
+  }
+
   private static func keyBytes(_ text: String) throws(RelayFailure) -> [UInt8] {
     do throws(PublicKeyError) {
       return try PublicKey.bytes(parsing: text)
@@ -46,15 +55,22 @@ extension RelayHandler {
   // MARK: - One packet
 
   private func get(_ request: HTTPRequest, _ text: String) async throws -> HTTPResponse {
-    let key = try Self.key(text)
-    let policy = try ResolvePolicy(query: request.target.query)
-    let found = try await service.resolve(key, policy, for: request.context.clientAddress)
+    try await get(request, Self.key(text), ResolvePolicy(query: request.target.query))
+  }
+
+  /// `holding`: what the cache has just been asked, if it has.
+  func get(
+    _ request: HTTPRequest, _ key: PublicKey, _ policy: ResolvePolicy, holding: PacketShelf.Holding? = nil
+  ) async throws -> HTTPResponse {
+    let found = try await service.resolve(key, policy, for: request.context.clientAddress, holding: holding)
     service.counter.add { $0.count(found.source) }
-    let form = PacketForm(preferredBy: request.fields)
+    return response(to: request, with: found, as: PacketForm(preferredBy: request.fields))
+  }
+
+  /// The packet in a form; kept ready if that is the usual one.
+  func response(to request: HTTPRequest, with found: PacketService.Found, as form: PacketForm) -> HTTPResponse {
     let answer = RenderedPacket(found.packet, as: form, policy: service.policy)
-    if form == .payload, let version = found.version {
-      service.shelf.ready.keep(answer, for: ReadyAnswers.path(of: key), at: version)
-    }
+    if form == .payload, let version = found.version { service.shelf.ready.keep(answer, for: answer.key, at: version) }
     return answer.response(to: request.fields)
   }
 

@@ -95,12 +95,32 @@ final class RelayHandler: Sendable {
     if request.method == .options {
       return .response(finished(CORS.preflight(request.fields), request, arrival))
     }
-    if var ready = readyResponse(to: request) {
-      CORS.appendOrigin(of: request.fields, to: &ready.fields)
-      return .response(finished(ready, request, arrival, from: .memory))
+    if let key = Self.plainKey(of: request) { return reply(to: request, for: key, arrival) }
+    return handler(arrival) { try await routes.respond(to: $0) }
+  }
+
+  /// Answers for a key at once if its packet is at hand. `key` is not known to be one.
+  private func reply(to request: HTTPRequest, for key: PublicKey, _ arrival: Arrival) -> HTTPReply {
+    let form = PacketForm(preferredBy: request.fields)
+    if form == .payload, let ready = readyAnswer(for: key) {
+      let response = withOrigin(of: request, ready.response(to: request.fields))
+      return .response(finished(response, request, arrival, from: .memory))
     }
-    return .handler { [arrival] request in
-      self.finished(await self.answer(request, arrival.client, routes), request, arrival)
+    let holding = service.shelf.holding(of: key)
+    if let found = service.found(holding) {
+      let response = withOrigin(of: request, response(to: request, with: found, as: form))
+      return .response(finished(response, request, arrival, from: found.source))
+    }
+    return handler(arrival) { request in
+      try await self.get(request, Self.checked(key), .cacheFirst, holding: holding)
+    }
+  }
+
+  private func handler(
+    _ arrival: Arrival, _ body: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
+  ) -> HTTPReply {
+    .handler { request in
+      self.finished(await self.answer(request, arrival.client, body), request, arrival)
     }
   }
 
@@ -123,13 +143,13 @@ final class RelayHandler: Sendable {
   }
 
   private func answer(
-    _ request: HTTPRequest, _ client: IPAddress?, _ routes: HTTPRouter
+    _ request: HTTPRequest, _ client: IPAddress?, _ body: (HTTPRequest) async throws -> HTTPResponse
   ) async -> HTTPResponse {
     var request = request
     request.context.clientAddress = client
     var response: HTTPResponse
     do {
-      response = try await routes.respond(to: request)
+      response = try await body(request)
     } catch {
       response = self.response(to: error)
     }
@@ -137,6 +157,11 @@ final class RelayHandler: Sendable {
     if !response.fields.contains(.accessControlAllowCredentials) {
       response.fields.append(contentsOf: CORS.fixedFields)
     }
+    return withOrigin(of: request, response)
+  }
+
+  private func withOrigin(of request: HTTPRequest, _ response: HTTPResponse) -> HTTPResponse {
+    var response = response
     CORS.appendOrigin(of: request.fields, to: &response.fields)
     return response
   }
@@ -195,21 +220,26 @@ final class RelayHandler: Sendable {
 
   // MARK: - What lies ready
 
-  /// The answer to a plain request for a popular key; nil if it is no such request, or nothing lies ready.
-  private func readyResponse(to request: HTTPRequest) -> HTTPResponse? {
-    let path = request.target.path
-    guard path.utf8.count == PublicKey.textLength + 1, request.target.query == nil,
-      request.method == .get || request.method == .head, PacketForm(preferredBy: request.fields) == .payload,
-      let (answer, mustTell) = service.shelf.ready.answer(to: path, at: .wallClock)
+  /// The key that a request asks for in the usual way, 52 characters and no query; nil if it asks for something else. The
+  /// key is not checked to be one: if its packet is at hand, it is.
+  private static func plainKey(of request: HTTPRequest) -> PublicKey? {
+    let target = request.target
+    guard target.path.utf8.count == PublicKey.textLength + 1, target.query == nil,
+      request.method == .get || request.method == .head
     else { return nil }
-    if mustTell {
-      guard let key = PublicKey(String(path.dropFirst())), service.shelf.use(key) else {
-        service.shelf.ready.forget(path)
-        return nil
-      }
+    var path = target.path
+    return path.withUTF8 { $0[0] == UInt8(ascii: "/") ? PublicKey(unchecked: .init(rebasing: $0[1...])) : nil }
+  }
+
+  /// The answer for a popular key; nil if nothing lies ready.
+  private func readyAnswer(for key: PublicKey) -> RenderedPacket? {
+    guard let (answer, mustTell) = service.shelf.ready.answer(for: key, at: .wallClock) else { return nil }
+    if mustTell, !service.shelf.use(key) {
+      service.shelf.ready.forget(key)
+      return nil
     }
-    service.keeper?.note(answer.key)
-    return answer.response(to: request.fields)
+    service.keeper?.note(key)
+    return answer
   }
 
   /// Where a request's signatures are checked.

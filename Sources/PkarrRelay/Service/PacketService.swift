@@ -39,27 +39,29 @@ final class PacketService: Sendable {
     var version: ReadyAnswers.Version?
   }
 
-  /// Finds the packet of a key. `client`: whose quota a lookup in the DHT is taken from; nil: nobody's.
-  func resolve(
-    _ key: PublicKey, _ resolvePolicy: ResolvePolicy, for client: IPAddress?
-  ) async throws(RelayFailure) -> Found {
-    let found = try await find(key, resolvePolicy, for: client)
-    keeper?.note(key)
-    return found
+  /// The packet of a key if the cache's will do, by the policy ``ResolvePolicy/cacheFirst``.
+  func found(_ holding: PacketShelf.Holding) -> Found? {
+    guard let packet = holding.packet, !packet.isExpired(policy) else { return nil }
+    keeper?.note(packet.publicKey)
+    return Found(packet: packet, source: .cache, version: holding.version)
   }
 
-  private func find(
-    _ key: PublicKey, _ resolvePolicy: ResolvePolicy, for client: IPAddress?
+  /// Finds the packet of a key. `client`: whose quota a lookup in the DHT is taken from; nil: nobody's. `holding`: what
+  /// the cache has just been asked, if it has.
+  func resolve(
+    _ key: PublicKey, _ resolvePolicy: ResolvePolicy, for client: IPAddress?, holding: PacketShelf.Holding? = nil
   ) async throws(RelayFailure) -> Found {
     // Counts as a use under every policy.
-    let (cached, version) = shelf.packet(of: key)
+    let holding = holding ?? shelf.holding(of: key)
     switch resolvePolicy {
     case .cacheOnly:
-      guard let cached else { throw .notFound }
-      return Found(packet: cached, source: .cache, version: version)
+      guard let cached = holding.packet else { throw .notFound }
+      keeper?.note(key)
+      return Found(packet: cached, source: .cache, version: holding.version)
     case .cacheFirst:
-      if let cached, !cached.isExpired(policy) { return Found(packet: cached, source: .cache, version: version) }
-      return try await lookUp(key, .first(floor: CacheContext(cached: cached, policy: policy)), for: client)
+      if let found = found(holding) { return found }
+      return try await lookUp(
+        key, .first(floor: CacheContext(cached: holding.packet, policy: policy)), for: client)
     case .networkOnly: return try await lookUp(key, .newest, for: client)
     }
   }
@@ -91,6 +93,7 @@ final class PacketService: Sendable {
     try takeOperation(client)
     let (packet, isShared) = try await lookups.packet(of: key, wants: want)
     if isShared { counter.add { $0.coalesced &+= 1 } }
+    keeper?.note(key)
     return Found(packet: packet, source: .dht)
   }
 

@@ -16,10 +16,17 @@ final class PacketShelf: Sendable {
     self.onNews = onNews
   }
 
-  /// The packet of a key, which thereby counts as used, and what is needed to keep an answer made from it.
-  func packet(of key: PublicKey) -> (packet: SignedPacket?, version: ReadyAnswers.Version) {
-    let version = ready.version(of: ReadyAnswers.path(of: key))
-    return (cache.packet(for: key.target), version)
+  /// What the cache holds of a key.
+  struct Holding: Sendable {
+    var packet: SignedPacket?
+    /// What is needed to keep an answer made from it.
+    var version: ReadyAnswers.Version
+  }
+
+  /// Looks for the packet of a key, which thereby counts as used.
+  func holding(of key: PublicKey) -> Holding {
+    let version = ready.version(of: key)
+    return Holding(packet: cache.packet(for: key.target), version: version)
   }
 
   /// Takes a packet if it is news; it is safe on disk soon.

@@ -3,7 +3,7 @@ import MainlineProtocol
 import Pkarr
 import PkarrStore
 
-/// Answers to popular keys, ready to be sent: in front of the cache, by the path that asks for them.
+/// Answers to popular keys, ready to be sent: in front of the cache.
 ///
 /// What is here is never older than what the cache was offered: an update replaces it, and an answer that was made from
 /// something read before an update is not kept. Every use counts for the cache's order of use as well, though not always at
@@ -22,7 +22,7 @@ final class ReadyAnswers: Sendable {
   }
 
   private struct State {
-    var entries: RecencyMap<String, Entry>
+    var entries: RecencyMap<PublicKey, Entry>
     /// Numbers of updates; keys share them, since only the rare read that crosses an update pays for it.
     var versions = [UInt32](repeating: 0, count: 256)
     /// How often the cache's order of use has changed.
@@ -47,17 +47,14 @@ final class ReadyAnswers: Sendable {
   /// How many answers are ready.
   var count: Int { state.withLock { $0.entries.count } }
 
-  /// The path that asks for a key in its usual spelling.
-  static func path(of key: PublicKey) -> String { "/" + key.z32 }
-
-  /// The answer to a path, if one is ready and fresh. If `mustTell`, the cache is to be told that the packet was used;
+  /// The answer for a key, if one is ready and fresh. If `mustTell`, the cache is to be told that the packet was used;
   /// if it has given it up, so must this: see ``forget(_:)``.
-  func answer(to path: String, at now: Timestamp) -> (answer: RenderedPacket, mustTell: Bool)? {
+  func answer(for key: PublicKey, at now: Timestamp) -> (answer: RenderedPacket, mustTell: Bool)? {
     if capacity == 0 { return nil }
     let untoldUses = untoldUses
     return state.withLock { state in
       let uses = state.uses
-      let found = state.entries.touchIfPresent(path) { entry -> (answer: RenderedPacket, mustTell: Bool)? in
+      let found = state.entries.touchIfPresent(key) { entry -> (answer: RenderedPacket, mustTell: Bool)? in
         guard entry.answer.isFresh(at: now) else { return nil }
         let mustTell = uses - entry.toldUse > untoldUses
         if mustTell { entry.toldUse = uses + 1 }
@@ -69,12 +66,12 @@ final class ReadyAnswers: Sendable {
     }
   }
 
-  /// The cache has given up the packet of a path: so must this.
-  func forget(_ path: String) { state.withLock { $0.entries.remove(path) } }
+  /// The cache has given up the packet of a key: so must this.
+  func forget(_ key: PublicKey) { state.withLock { $0.entries.remove(key) } }
 
   /// To be called before a packet is read from the cache.
-  func version(of path: String) -> Version {
-    let slot = Self.slot(path)
+  func version(of key: PublicKey) -> Version {
+    let slot = Self.slot(key)
     return state.withLock { state in
       state.uses += 1
       return Version(slot: slot, value: state.versions[slot])
@@ -82,39 +79,35 @@ final class ReadyAnswers: Sendable {
   }
 
   /// Keeps an answer that was made from what was read from the cache at `version`.
-  func keep(_ answer: RenderedPacket, for path: String, at version: Version) {
+  func keep(_ answer: RenderedPacket, for key: PublicKey, at version: Version) {
     if capacity == 0 { return }
     state.withLock { state in
       guard state.versions[version.slot] == version.value else { return }
       let entry = Entry(answer: answer, toldUse: state.uses)
-      state.entries.set(path, to: entry)
+      state.entries.set(key, to: entry)
     }
   }
 
   /// The cache has taken a packet.
   func update(_ packet: SignedPacket) {
     if capacity == 0 { return }
-    let path = Self.path(of: packet.publicKey)
-    let slot = Self.slot(path)
+    let key = packet.publicKey
+    let slot = Self.slot(key)
     let isReady = state.withLock { state in
       state.versions[slot] &+= 1
       state.uses += 1
-      return state.entries.peek(path) != nil
+      return state.entries.peek(key) != nil
     }
     guard isReady else { return }
     // Made outside of the lock; of two updates that cross here the newer wins.
     let answer = RenderedPacket(packet, policy: policy)
     state.withLock { state in
-      guard let old = state.entries.peek(path), old.answer.isReplaced(by: answer) else { return }
+      guard let old = state.entries.peek(key), old.answer.isReplaced(by: answer) else { return }
       let entry = Entry(answer: answer, toldUse: state.uses)
-      state.entries.set(path, to: entry)
+      state.entries.set(key, to: entry)
     }
   }
 
-  private static func slot(_ path: String) -> Int {
-    var hash: UInt32 = 2_166_136_261
-    // The end of a key is as good as all of it.
-    for byte in path.utf8.suffix(8) { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
-    return Int(hash >> 24)
-  }
+  /// Who wants keys to share a number finds them, and gains nothing by it.
+  private static func slot(_ key: PublicKey) -> Int { key.verificationKey.withUnsafeBytes { Int($0[0]) } }
 }

@@ -3,50 +3,87 @@ import Glibc
 /// Bounds how much of the file is mapped into this process.
 ///
 /// Mapped pages are pages of the system's cache, which takes them back when it needs memory; but they count as memory of
-/// this process, and a store that is read at random comes to have all of its file mapped. What is beyond the limit is let
-/// go, a stretch of the file after another, round and round; the cache keeps it, and the next read of a page costs half a
-/// microsecond more. To let go of everything at once would keep those who share the processor from reading meanwhile.
+/// this process, and a store that is read at random comes to have all of its file mapped: with each page that is read the
+/// system maps its neighbours. What is beyond the limit is let go, round and round like the hand of a clock: first what
+/// nobody has read (``TouchedPages``), and once a round finds no more of that, what was not read since then. The cache
+/// keeps what is let go, and the next read of such a page costs a microsecond more. To let go of everything at once would
+/// keep those who share the processor from reading meanwhile.
 struct MappedMemory {
   /// The system maps up to 16 pages around one that is read.
   static let bytesOfOneFault = 16 * 4096
-  /// What is let go at a time.
-  private static let stretch: UInt = 4 << 20
+  /// What the hand passes at a time.
+  private static let stretch: UInt = 1 << 20
+  /// What it passes before others may read.
+  private static let stretchesPerLook = 32
+  /// Fewer pages than this, between others that were read, are not worth a call.
+  private static let fewPages = 4 * Int(TouchedPages.pageSize)
 
   private let environment: Environment
-  private let limit: Int?
+  private let limit: Int
   /// Where the file is mapped, and how large it was when that was found out.
   private var map: (range: Range<UInt>?, size: Int) = (nil, 0)
   /// Where the next stretch begins, counted from the beginning of the map.
   private var hand: UInt = 0
-  /// What was mapped when all of the file had been let go: other files of the process.
+  /// Bytes that the hand has passed since it found enough.
+  private var passed: UInt = 0
+  /// Whole rounds, one after the other, in which it did not.
+  private var vainRounds = 0
+  /// What stays mapped when all of the file was let go: other files of the process.
   private var rest = 0
 
-  init(_ environment: Environment, limit: Int?) {
+  init(_ environment: Environment, limit: Int) {
     self.environment = environment
     self.limit = limit
   }
 
-  /// Lets go of as much of the file as is mapped beyond the limit.
-  mutating func trim() {
-    guard let limit, var mapped = Self.mappedBytes() else { return }
+  /// What is let go at once: a 256th of the limit.
+  private var portion: Int { limit / 256 }
+  /// Reads that map no more than that anew.
+  private var step: Int { max(16, portion / Self.bytesOfOneFault) }
+
+  /// Lets go of what is mapped beyond the limit, and a little more. Returns after how many reads to look again.
+  mutating func trim(_ state: Monitor<StoreState>) -> Int {
+    guard let mapped = Self.mappedBytes() else { return step }
     let enough = max(limit, rest + limit / 2)
-    guard mapped > enough, let range = mapRange() else { return }
-    var left = UInt(range.count)
-    while mapped > enough, left > 0 {
-      if hand >= range.count { hand = 0 }
-      let count = min(Self.stretch, UInt(range.count) - hand)
+    guard mapped > enough else { return max(step, (enough - mapped) / Self.bytesOfOneFault) }
+    guard let range = mapRange(state) else { return step }
+    for _ in 0..<Self.stretchesPerLook where passStretch(of: range, downTo: enough - portion, state) { break }
+    return step
+  }
+
+  /// Lets go of a stretch of the file; true if no more is mapped than is wanted.
+  private mutating func passStretch(of map: Range<UInt>, downTo enough: Int, _ state: Monitor<StoreState>) -> Bool {
+    if hand >= map.count { hand = 0 }
+    let start = map.lowerBound + hand
+    let end = min(start + Self.stretch, map.upperBound)
+    for pages in state.withLock({ $0.touched.untouched(start..<end) }) where pages.count >= Self.fewPages {
       // Changed pages are the cache's business: of a shared map nothing is lost.
-      madvise(UnsafeMutableRawPointer(bitPattern: range.lowerBound + hand), Int(count), MADV_DONTNEED)
-      hand += count
-      left -= min(left, count)
-      mapped = Self.mappedBytes() ?? 0
+      madvise(UnsafeMutableRawPointer(bitPattern: pages.lowerBound), pages.count, MADV_DONTNEED)
     }
-    if left == 0 { rest = mapped }
+    hand += end - start
+    passed += end - start
+    let mapped = Self.mappedBytes() ?? 0
+    if mapped <= enough {
+      (passed, vainRounds) = (0, 0)
+      return true
+    }
+    if passed >= map.count {
+      passed = 0
+      vainRounds += 1
+      state.withLock { $0.touched.forget() }
+    }
+    guard vainRounds == 2 else { return false }
+    // All of the file has been let go of.
+    (rest, vainRounds) = (mapped, 0)
+    return true
   }
 
   /// Where the file is mapped, which changes with its size.
-  private mutating func mapRange() -> Range<UInt>? {
-    if map.size != environment.size { map = (environment.mapRange(), environment.size) }
+  private mutating func mapRange(_ state: Monitor<StoreState>) -> Range<UInt>? {
+    if map.size != environment.size {
+      map = (environment.mapRange(), environment.size)
+      if let range = map.range { state.withLock { $0.touched.cover(range) } }
+    }
     return map.range
   }
 

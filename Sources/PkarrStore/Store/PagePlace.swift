@@ -6,9 +6,8 @@ import CLMDB
 /// of translations either. Whoever knows the place some writes ahead can have both fetched meanwhile. Nothing is ever read
 /// through it: the page may have moved on, and the map be another one, which makes fetching vain but does no harm.
 struct PagePlace {
-  private let address: UInt
-
-  private static let pageSize: UInt = 4096
+  /// 0 if it is not known.
+  let address: UInt
 
   /// Takes a place; nil if it is not known.
   init(_ pointer: UnsafeRawPointer?) { address = UInt(bitPattern: pointer) }
@@ -17,7 +16,7 @@ struct PagePlace {
   @inline(__always)
   func prefetch() {
     guard let place = UnsafeRawPointer(bitPattern: address) else { return }
-    prefetch_bytes(UnsafeRawPointer(bitPattern: address & ~(Self.pageSize - 1)), 64)
+    prefetch_bytes(UnsafeRawPointer(bitPattern: address & ~(TouchedPages.pageSize - 1)), 64)
     prefetch_bytes(place, 64)
   }
 }

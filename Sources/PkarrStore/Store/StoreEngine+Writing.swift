@@ -6,11 +6,11 @@ extension StoreEngine {
     let writer = BatchWriter(environment, capacity: capacity, slack: slack) { [self] body throws(StoreError) in
       try exclusively(body)
     }
-    var mapped = MappedMemory(environment, limit: configuration.mappedMemoryLimit)
+    var mapped = configuration.mappedMemoryLimit.map { MappedMemory(environment, limit: $0) }
     var quietAt: UInt64?
     while true {
       let (batch, isClosing, isTrimDue) = nextWork(before: quietAt)
-      if isTrimDue { mapped.trim() }
+      if isTrimDue, let reads = mapped?.trim(state) { state.withLock { $0.readsUntilTrim = reads } }
       if !batch.isEmpty {
         write(batch, writer, stateFile)
         quietAt = MonotonicClock.now + configuration.quietTime.clampedNanoseconds
@@ -44,8 +44,7 @@ extension StoreEngine {
       }
     ) { state in
       state.writerSleeps = false
-      let isTrimDue = state.readsSinceTrim >= trimInterval
-      if isTrimDue { state.readsSinceTrim = 0 }
+      let isTrimDue = state.readsUntilTrim <= 0
       // Uses alone are no reason to write, unless there are many, or this is the last chance.
       guard hasWrites(state) || state.phase != .open else { return (WriteBatch(), false, isTrimDue) }
       return (state.takeBatch(capacity: capacity), state.phase != .open, isTrimDue)
@@ -67,7 +66,7 @@ extension StoreEngine {
   }
 
   private func hasWork(_ state: borrowing StoreState) -> Bool {
-    hasWrites(state) || state.phase != .open || state.readsSinceTrim >= trimInterval
+    hasWrites(state) || state.phase != .open || state.readsUntilTrim <= 0
   }
 
   private func write(_ batch: WriteBatch, _ writer: BatchWriter, _ stateFile: StateFile) {
@@ -99,7 +98,7 @@ extension StoreEngine {
     state.statistics.evictions += outcome.evictions
     state.statistics.damagedPackets += outcome.damagedPackets
     state.statistics.writeErrors += outcome.failures.count
-    state.readsSinceTrim += 2 * batch.items.count
+    state.readsUntilTrim -= 2 * batch.items.count
     if !state.stores.isEmpty {
       for (index, item) in batch.items.enumerated() {
         for waiter in state.stores.removeValue(forKey: item.position) ?? [] {

@@ -11,8 +11,6 @@ final class StoreEngine: Sendable {
   let configuration: PacketStore.Configuration
   /// Stamps that may be given to others before a use of a packet is written.
   let slack: UInt64
-  /// Reads after which the writer looks at how much of the file is mapped: they may have mapped a 256th of the limit.
-  let trimInterval: Int
   /// Writes that are worth a transaction while nobody waits for them.
   let fullBatch: Int
   /// Offers for one key come one after another, so that none decides by what another is about to replace.
@@ -25,11 +23,13 @@ final class StoreEngine: Sendable {
     self.capacity = capacity
     self.configuration = configuration
     slack = UInt64(max(0, configuration.recencySlack ?? capacity / 8))
-    trimInterval = configuration.mappedMemoryLimit.map { max(16, $0 / 256 / MappedMemory.bytesOfOneFault) } ?? .max
     // A short queue must not be full before the writer begins.
     fullBatch = max(1, min(WriteBatch.limit, configuration.queueLimit / 2))
     stripes = (0..<64).map { _ in Stripe() }
-    state = Monitor(StoreState(lastStamp: lastStamp, storedCount: count, fileSize: environment.size))
+    state = Monitor(
+      StoreState(
+        lastStamp: lastStamp, storedCount: count, fileSize: environment.size,
+        isMappedMemoryLimited: configuration.mappedMemoryLimit != nil))
   }
 
   private final class Stripe: Sendable {
@@ -108,7 +108,8 @@ extension StoreEngine {
     state.activeReads -= 1
     if let reader { state.readers.append(reader) }
     if state.isMoving || state.phase != .open, state.activeReads == 0 { self.state.notify() }
-    state.readsSinceTrim += 1
+    state.touched.mark(found.place.address)
+    state.readsUntilTrim -= 1
     if found.isDamaged {
       if state.damaged.count < StoreState.damagedLimit { state.damaged.insert(key) }
       wake(&state)
@@ -122,7 +123,7 @@ extension StoreEngine {
         state.statistics.misses += 1
       }
     }
-    if state.readsSinceTrim == trimInterval { wake(&state) }
+    if state.readsUntilTrim == 0 { wake(&state) }
   }
 
   /// Reads the value of a key from the file. Anything that cannot be read is as good as absent: this is a cache.

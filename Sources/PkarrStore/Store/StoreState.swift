@@ -18,8 +18,11 @@ struct StoreState {
   var activeReads = 0
   /// True while the file is mapped anew; reads wait for the end of it.
   var isMoving = false
-  /// Reads since the writer looked last at how much of the file is mapped.
-  var readsSinceTrim = 0
+  /// Reads after which the writer looks at how much of the file is mapped; below 1 if it is time. Without a limit it
+  /// never is.
+  var readsUntilTrim: Int
+  /// The pages that were read.
+  var touched = TouchedPages()
 
   // Uses.
   /// The last stamp that was given to a use.
@@ -49,7 +52,8 @@ struct StoreState {
 
   static let damagedLimit = 256
 
-  init(lastStamp: UInt64, storedCount: Int, fileSize: Int) {
+  init(lastStamp: UInt64, storedCount: Int, fileSize: Int, isMappedMemoryLimited: Bool) {
+    readsUntilTrim = isMappedMemoryLimited ? 1 : .max
     self.lastStamp = lastStamp
     self.storedCount = storedCount
     self.fileSize = fileSize
