@@ -5,6 +5,10 @@ public enum MonotonicClock {
   /// Now, in nanoseconds (`CLOCK_MONOTONIC`; stands still while the machine sleeps).
   public static var now: UInt64 { read(CLOCK_MONOTONIC) }
 
+  /// The beginning of the system's current tick, up to ten milliseconds before ``now``, for a fifth of the price
+  /// (`CLOCK_MONOTONIC_COARSE`).
+  public static var coarse: UInt64 { read(CLOCK_MONOTONIC_COARSE) }
+
   /// Now, in nanoseconds, the time that the machine slept included (`CLOCK_BOOTTIME`).
   public static var nowWithSleep: UInt64 { read(CLOCK_BOOTTIME) }
 

@@ -154,7 +154,8 @@ extension PacketStore {
     /// case.
     public var quietTime = Duration.seconds(5)
     /// How many others may be used before a read of a packet counts as a new use: so a packet that is read all the time is
-    /// not written all the time. An eighth of the capacity by default; 0 for an exact order.
+    /// not written all the time. A quarter of the capacity by default: then no packet is given up that was used within the last
+    /// three quarters. 0 for an exact order.
     public var recencySlack: Int?
 
     /// The defaults.

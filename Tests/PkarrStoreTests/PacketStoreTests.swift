@@ -25,17 +25,17 @@ struct PacketStoreTests {
     store.close()
   }
 
-  @Test("reads move a packet only once others have been used, an eighth of the capacity by default")
+  @Test("reads move a packet only once others have been used, a quarter of the capacity by default")
   func slack() async throws {
     let directory = TemporaryDirectory()
     let store = try directory.open(capacity: 80) { $0.recencySlack = nil }
     for key in 0..<80 { store.offer(Sample.packet(key)) }
     try await store.flush()
-    // Ten others were used since 69 was, eleven since 68 was.
-    for key in [69, 68] { for _ in 0..<100 { #expect(store.packet(for: Sample.key(key)) != nil) } }
-    for key in 100..<170 { store.offer(Sample.packet(key)) }
+    // Twenty others were used since 59 was, one more since 58 was.
+    for key in [59, 58] { for _ in 0..<100 { #expect(store.packet(for: Sample.key(key)) != nil) } }
+    for key in 100..<160 { store.offer(Sample.packet(key)) }
     try await store.flush()
-    #expect(store.peek(Sample.key(68)) != nil && store.peek(Sample.key(69)) == nil)
+    #expect(store.peek(Sample.key(58)) != nil && store.peek(Sample.key(59)) == nil)
     store.close()
   }
 

@@ -1,3 +1,4 @@
+import CLMDB
 import Glibc
 import Pkarr
 
@@ -38,7 +39,9 @@ struct StoredPacket {
 
   /// True if the bytes are those that were written for this key.
   func isIntact(_ key: CacheKey) -> Bool {
-    UInt32(bigEndian: value.loadUnaligned(fromByteOffset: 8, as: UInt32.self)) == Self.sum(form, key)
+    // All at once, since the sum goes through the bytes in order.
+    prefetch_bytes(value.baseAddress, value.count)
+    return UInt32(bigEndian: value.loadUnaligned(fromByteOffset: 8, as: UInt32.self)) == Self.sum(form, key)
   }
 
   /// The packet, which must be that of this key; nil if it is damaged.

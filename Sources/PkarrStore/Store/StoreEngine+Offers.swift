@@ -95,7 +95,8 @@ extension StoreEngine {
       }
     }
     let position = state.queue.put(
-      .packet(packet), for: key, stamp: state.nextStamp(), isNew: isNew, near: found.place, now: MonotonicClock.now)
+      .packet(packet), for: key, stamp: state.nextStamp(), isNew: isNew, oldStamp: found.stamp, near: found.place,
+      now: MonotonicClock.coarse)
     if let continuation {
       state.stores[position, default: []].append(.init(update: update, continuation: continuation))
     }
@@ -151,7 +152,7 @@ extension StoreEngine {
       }
       state.withLock { state in
         guard state.phase == .open else { return }
-        state.queue.put(.nothing, for: key, stamp: state.nextStamp(), isNew: isNew, now: MonotonicClock.now)
+        state.queue.put(.nothing, for: key, stamp: state.nextStamp(), isNew: isNew, now: MonotonicClock.coarse)
         announceWrite(&state)
       }
     }

@@ -22,7 +22,7 @@ final class StoreEngine: Sendable {
     self.environment = environment
     self.capacity = capacity
     self.configuration = configuration
-    slack = UInt64(max(0, configuration.recencySlack ?? capacity / 8))
+    slack = UInt64(max(0, configuration.recencySlack ?? capacity / 4))
     // A short queue must not be full before the writer begins.
     fullBatch = max(1, min(WriteBatch.limit, configuration.queueLimit / 2))
     stripes = (0..<64).map { _ in Stripe() }
