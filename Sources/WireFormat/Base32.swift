@@ -65,7 +65,8 @@ public struct Base32: Sendable {
   @usableFromInline
   func bytes(of text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
     var isSpelled = true
-    let bytes = [UInt8](unsafeUninitializedCapacity: text.count * 5 / 8) { bytes, initialized in
+    // Room for one at least: without any, the count would be written to what all empty arrays share.
+    let bytes = [UInt8](unsafeUninitializedCapacity: max(1, text.count * 5 / 8)) { bytes, initialized in
       isSpelled = decode(text, into: UnsafeMutableRawBufferPointer(bytes))
       initialized = text.count * 5 / 8
     }

@@ -14,7 +14,7 @@ struct MappedMemory {
   /// What the hand passes at a time.
   private static let stretch: UInt = 1 << 20
   /// What it passes before others may read.
-  private static let stretchesPerLook = 32
+  private static let stretchesPerLook = 64
   /// Fewer pages than this, between others that were read, are not worth a call.
   private static let fewPages = 4 * Int(TouchedPages.pageSize)
 
@@ -47,34 +47,45 @@ struct MappedMemory {
     let enough = max(limit, rest + limit / 2)
     guard mapped > enough else { return max(step, (enough - mapped) / Self.bytesOfOneFault) }
     guard let range = mapRange(state) else { return step }
-    for _ in 0..<Self.stretchesPerLook where passStretch(of: range, downTo: enough - portion, state) { break }
+    var surplus = mapped - enough + portion
+    for _ in 0..<Self.stretchesPerLook {
+      // Some of what is let go may not be mapped.
+      surplus -= passStretch(of: range, state)
+      if surplus <= 0, let mapped = Self.mappedBytes() {
+        surplus = mapped - enough + portion
+        if surplus <= 0 {
+          (passed, vainRounds) = (0, 0)
+          break
+        }
+      }
+      if passed >= range.count, endRound(state) { break }
+    }
     return step
   }
 
-  /// Lets go of a stretch of the file; true if no more is mapped than is wanted.
-  private mutating func passStretch(of map: Range<UInt>, downTo enough: Int, _ state: Monitor<StoreState>) -> Bool {
+  /// Lets go of a stretch of the file; of how many bytes.
+  private mutating func passStretch(of map: Range<UInt>, _ state: Monitor<StoreState>) -> Int {
     if hand >= map.count { hand = 0 }
     let start = map.lowerBound + hand
     let end = min(start + Self.stretch, map.upperBound)
+    var bytes = 0
     for pages in state.withLock({ $0.touched.untouched(start..<end) }) where pages.count >= Self.fewPages {
       // Changed pages are the cache's business: of a shared map nothing is lost.
       madvise(UnsafeMutableRawPointer(bitPattern: pages.lowerBound), pages.count, MADV_DONTNEED)
+      bytes += pages.count
     }
     hand += end - start
     passed += end - start
-    let mapped = Self.mappedBytes() ?? 0
-    if mapped <= enough {
-      (passed, vainRounds) = (0, 0)
-      return true
-    }
-    if passed >= map.count {
-      passed = 0
-      vainRounds += 1
-      state.withLock { $0.touched.forget() }
-    }
+    return bytes
+  }
+
+  /// A whole round was in vain; true if it was the second one, and there is nothing left to let go of.
+  private mutating func endRound(_ state: Monitor<StoreState>) -> Bool {
+    passed = 0
+    vainRounds += 1
+    state.withLock { $0.touched.forget() }
     guard vainRounds == 2 else { return false }
-    // All of the file has been let go of.
-    (rest, vainRounds) = (mapped, 0)
+    (rest, vainRounds) = (Self.mappedBytes() ?? 0, 0)
     return true
   }
 
