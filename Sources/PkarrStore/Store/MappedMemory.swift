@@ -30,6 +30,8 @@ struct MappedMemory {
   private var vainRounds = 0
   /// What stays mapped when all of the file was let go: other files of the process.
   private var rest = 0
+  /// Looks, one after the other, that found no more mapped than is wanted.
+  private var quietLooks = 0
 
   init(_ environment: Environment, limit: Int) {
     self.environment = environment
@@ -45,7 +47,12 @@ struct MappedMemory {
   mutating func trim(_ state: Monitor<StoreState>) -> Int {
     guard let mapped = Self.mappedBytes() else { return step }
     let enough = max(limit, rest + limit / 2)
-    guard mapped > enough else { return max(step, (enough - mapped) / Self.bytesOfOneFault) }
+    guard mapped > enough else {
+      // While nothing grows it need not be looked at so often: at worst a 32nd of the limit comes unseen.
+      quietLooks = min(quietLooks + 1, 3)
+      return max(step << quietLooks, (enough - mapped) / Self.bytesOfOneFault)
+    }
+    quietLooks = 0
     guard let range = mapRange(state) else { return step }
     var surplus = mapped - enough + portion
     for _ in 0..<Self.stretchesPerLook {
