@@ -209,7 +209,11 @@ struct PacketStoreTests {
     #expect(store.statistics.bytesOnDisk > before)
     store.close()
   }
+}
 
+/// One after the other: what is mapped is known for the process only.
+@Suite("Mapped memory", .serialized)
+struct MappedMemoryTests {
   @Test("pages of the file are let go beyond the limit")
   func mappedMemory() async throws {
     let directory = TemporaryDirectory()
@@ -234,10 +238,7 @@ struct PacketStoreTests {
     try await eventually("pages are let go") { (MappedMemory.mappedBytes() ?? .max) - before < grown / 2 }
     limited.close()
   }
-}
 
-@Suite("Mapped memory")
-struct MappedMemoryTests {
   @Test("pages that are read again and again stay mapped, while their neighbours are let go")
   func hotPages() throws {
     let directory = TemporaryDirectory()
