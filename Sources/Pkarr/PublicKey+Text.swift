@@ -40,7 +40,7 @@ extension PublicKey {
     guard isLong() else { return text }
 
     // A bare `KEY:PORT` or `KEY/a:b` loses its key in the first step. That is the network's rule.
-    if isLong(), let scheme = text.firstIndex(of: UInt8(ascii: ":")) { text = text[(scheme + 1)...] }
+    if let scheme = text.firstIndex(of: UInt8(ascii: ":")) { text = text[(scheme + 1)...] }
     if isLong(), text.starts(with: "//".utf8) { text = text.dropFirst(2) }
     if isLong(), let user = text.firstIndex(of: UInt8(ascii: "@")) { text = text[(user + 1)...] }
     for end in ":/?#".utf8 {

@@ -114,19 +114,6 @@ public struct HTTPFields: Sendable {
     }
   }
 
-  /// Lends the bytes of the name (in lower case) and value of each field, in order.
-  @inline(__always)
-  func forEachBytes(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
-    bytes.withUnsafeBytes { bytes in
-      for entry in entries {
-        let (name, value) = (Int(entry.nameStart), Int(entry.valueStart))
-        body(
-          UnsafeRawBufferPointer(rebasing: bytes[name..<name + Int(entry.nameLength)]),
-          UnsafeRawBufferPointer(rebasing: bytes[value..<value + Int(entry.valueLength)]))
-      }
-    }
-  }
-
   /// Appends the fields as lines of HTTP/1.1, without those whose name `isLeftOut` accepts.
   @inline(__always)
   func appendLines(to output: inout [UInt8], without isLeftOut: (_ name: UnsafeRawBufferPointer) -> Bool) {

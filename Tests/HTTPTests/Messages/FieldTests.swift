@@ -99,9 +99,21 @@ struct FieldTests {
     var pairs: [String] = []
     fields.forEach { pairs.append("\($0)=\($1)") }
     #expect(pairs == ["b=2", "c=3", "d="])
-    var lengths: [Int] = []
-    fields.forEachBytes { lengths.append($0.count * 10 + $1.count) }
-    #expect(lengths == [11, 11, 10])
+  }
+
+  @Test("lines are written alike, whether the fields lie as lines in memory or otherwise, without those left out")
+  func lines() {
+    // As it may have come: without a space, with a tab, and at the end without more bytes.
+    let bytes = Array("a:1\r\nb: 2\r\nc:\t3\r\nd: 4".utf8)
+    let places: [(name: UInt32, value: UInt32)] = [(0, 2), (5, 8), (11, 14), (17, 20)]
+    var fields = HTTPFields(
+      bytes: bytes,
+      entries: places.map { .init(nameStart: $0.name, nameLength: 1, valueStart: $0.value, valueLength: 1) })
+    for name in ["e", "f", "g"] as [HTTPFieldName] { fields.append(name, "5") }
+    fields.remove("f")
+    var output = Array("> ".utf8)
+    fields.appendLines(to: &output) { $0.elementsEqual("b".utf8) }
+    #expect(String(decoding: output, as: UTF8.self) == "> a: 1\r\nc: 3\r\nd: 4\r\ne: 5\r\ng: 5\r\n")
   }
 
   @Test("order and values count for equality, the way they lie in memory does not")
