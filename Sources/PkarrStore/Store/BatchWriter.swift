@@ -121,7 +121,7 @@ struct BatchWriter {
       case .packet(let packet):
         try transaction.put(
           packet, for: batch.items[index].key, stamp: batch.items[index].stamp, isNew: batch.items[index].isNew,
-          oldStamp: batch.items[index].oldStamp, capacity: capacity, slack: slack)
+          capacity: capacity, slack: slack)
       case .nothing: try transaction.remove(batch.items[index].key)
       }
     }

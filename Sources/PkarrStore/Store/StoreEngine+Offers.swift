@@ -95,8 +95,7 @@ extension StoreEngine {
       }
     }
     let position = state.queue.put(
-      .packet(packet), for: key, stamp: state.nextStamp(), isNew: isNew, oldStamp: found.stamp, near: found.place,
-      now: MonotonicClock.coarse)
+      .packet(packet), for: key, stamp: state.nextStamp(), isNew: isNew, near: found.place, now: MonotonicClock.coarse)
     if let continuation {
       state.stores[position, default: []].append(.init(update: update, continuation: continuation))
     }

@@ -23,8 +23,6 @@ struct WriteQueue {
     let since: UInt64
     /// True if the file has no packet of this key.
     let isNew: Bool
-    /// The stamp of the packet in the file, as it was when somebody looked.
-    let oldStamp: UInt64?
     /// Where in the file it will be written, if nothing near it is written before.
     let place: PagePlace
 
@@ -81,16 +79,13 @@ struct WriteQueue {
   /// - Parameter isNew: the file has no packet of this key; ignored if a write for it waits, which knows.
   @discardableResult
   mutating func put(
-    _ content: Content, for key: CacheKey, stamp: UInt64, isNew: Bool, oldStamp: UInt64? = nil,
-    near place: PagePlace = PagePlace(nil), now: UInt64
+    _ content: Content, for key: CacheKey, stamp: UInt64, isNew: Bool, near place: PagePlace = PagePlace(nil),
+    now: UInt64
   ) -> UInt64 {
     let next = lastPosition + 1
     // Most keys do not wait yet: a single look at the table, which is taken back for the others.
     guard let position = positions.updateValue(next, forKey: key) else {
-      append(
-        Write(
-          key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew, oldStamp: oldStamp,
-          place: place))
+      append(Write(key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew, place: place))
       return next
     }
     let old = writes[index(position)]
@@ -98,10 +93,8 @@ struct WriteQueue {
     bytes -= old.bytes
     if position <= takenPosition {
       // What is under way will be in the file by then.
-      append(
-        Write(
-          key: key, content: content, stamp: stamp, position: next, since: now, isNew: old.packet == nil, oldStamp: nil,
-          place: place))
+      let isNew = old.packet == nil
+      append(Write(key: key, content: content, stamp: stamp, position: next, since: now, isNew: isNew, place: place))
       return next
     }
     positions[key] = position

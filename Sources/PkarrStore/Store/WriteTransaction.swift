@@ -73,12 +73,9 @@ struct WriteTransaction: ~Copyable {
   ///
   /// - Parameters:
   ///   - isNew: the file was found to have no packet of this key, so it is not looked for again.
-  ///   - oldStamp: the stamp of the packet that the file was found to have, which need not be true any more; nil if it is
-  ///     not known.
   ///   - slack: a packet whose last use is no more than so many stamps ago keeps its place in the index.
   mutating func put(
-    _ packet: SignedPacket, for key: CacheKey, stamp: UInt64, isNew: Bool, oldStamp: UInt64?, capacity: Int,
-    slack: UInt64
+    _ packet: SignedPacket, for key: CacheKey, stamp: UInt64, isNew: Bool, capacity: Int, slack: UInt64
   ) throws(StoreError) {
     let bytes = KeyBytes(key)
     if isNew {
@@ -88,26 +85,18 @@ struct WriteTransaction: ~Copyable {
         return try addUse(stamp, bytes)
       }
     }
-    // Stamps are given once: while the index has it, it is that packet's.
-    if let oldStamp, !isRecent(oldStamp, at: stamp, slack), try removeUse(oldStamp) {
-      // There it is.
-    } else if let old = try find(bytes) {
-      if isRecent(old.stamp, at: stamp, slack) {
-        _ = try insert(packet, key, bytes, old.stamp, 0)
+    if let oldStamp = try find(bytes)?.stamp {
+      if stamp > oldStamp, stamp - oldStamp <= slack {
+        _ = try insert(packet, key, bytes, oldStamp, 0)
         return
       }
-      try removeUse(old.stamp)
+      try removeUse(oldStamp)
     } else {
       try makeRoom(capacity)
       count += 1
     }
     _ = try insert(packet, key, bytes, stamp, 0)
     try addUse(stamp, bytes)
-  }
-
-  /// True if a packet of this stamp keeps its place in the index.
-  private func isRecent(_ oldStamp: UInt64, at stamp: UInt64, _ slack: UInt64) -> Bool {
-    stamp > oldStamp && stamp - oldStamp <= slack
   }
 
   /// Drops packets until there is room for a new one.
@@ -211,16 +200,12 @@ struct WriteTransaction: ~Copyable {
     )
   }
 
-  /// False if it is not there.
-  @discardableResult
-  private func removeUse(_ stamp: UInt64) throws(StoreError) -> Bool {
+  private func removeUse(_ stamp: UInt64) throws(StoreError) {
     let code = withUnsafeBytes(of: stamp.bigEndian) { bytes in
       var key = MDB_val(bytes)
       return mdb_del(transaction, environment.uses, &key, nil)
     }
-    if code == MDB_NOTFOUND { return false }
-    try check(code, "write the index")
-    return true
+    if code != MDB_NOTFOUND { try check(code, "write the index") }
   }
 
   private mutating func addUse(_ stamp: UInt64, _ key: KeyBytes) throws(StoreError) {
